@@ -108,7 +108,7 @@ kist mirror sync /srv/mirror --prune`,
 			f.StringArrayVarP(&parts.Components, "component", "c", nil, "also copy component `NAME` (repeatable)")
 			f.StringArrayVarP(&parts.Targets, "target", "t", nil, "also copy support for building for `TRIPLE` (repeatable)")
 			f.StringVar(&parts.Profile, "profile", "", "copy the components of `PROFILE`: minimal, default or complete; default: minimal")
-			f.StringVar(&at, "url", "", "print a config.toml for the `URL` where DIR/current is served; default: its file URL")
+			f.StringVar(&at, "url", "", "print a config.toml for the `URL` where DIR/current is served, in this and later runs; default: its file URL")
 		},
 		Values: map[string]completion.Completer{
 			"platform": completion.Words("darwin/amd64", "darwin/arm64", "linux/amd64", "linux/arm64", "windows/amd64", "windows/arm64"),
@@ -147,16 +147,17 @@ kist mirror sync /srv/mirror --prune`,
 				}
 				wish.Locked, wish.Check = projectfiles.Holdings(path, tools)
 			}
-			base, err := mirrortext.BaseURL(args[0], at)
-			if err != nil {
-				return nil, err
+			if at != "" {
+				if wish.URL, err = mirrortext.BaseURL(args[0], at); err != nil {
+					return nil, err
+				}
 			}
-			return a.withMirror(ctx, args[0], true, func(m *mirror.Mirror) (cli.Result, error) { return a.mirrorSync(ctx, m, wish, base) })
+			return a.withMirror(ctx, args[0], true, func(m *mirror.Mirror) (cli.Result, error) { return a.mirrorSync(ctx, m, wish) })
 		},
 	})
 }
 
-func (a *app) mirrorSync(ctx context.Context, m *mirror.Mirror, wish mirror.Wish, base string) (cli.Result, error) {
+func (a *app) mirrorSync(ctx context.Context, m *mirror.Mirror, wish mirror.Wish) (cli.Result, error) {
 	done, err := m.Sync(ctx, wish)
 	if err != nil {
 		return nil, err
@@ -164,7 +165,15 @@ func (a *app) mirrorSync(ctx context.Context, m *mirror.Mirror, wish mirror.Wish
 	for _, name := range done.Kept {
 		a.Warn("%s stays: no record of kist lists it as it is", name)
 	}
-	return mirrortext.NewSynced(m.Root.Name(), base, done), nil
+	base, err := mirrortext.BaseURL(m.Root.Name(), done.URL)
+	if err != nil {
+		return nil, err
+	}
+	r := mirrortext.NewSynced(m.Root.Name(), base, done)
+	for _, line := range r.Notices() {
+		a.Say("%s", line)
+	}
+	return r, nil
 }
 
 func (a *app) mirrorVerifyCommand() *cobra.Command {

@@ -161,13 +161,13 @@ func (m *Mirror) waiting(busy *rootfs.BusyError) {
 }
 
 // holdings reads mirror.toml. A missing file holds nothing.
-func (m *Mirror) holdings() ([]config.Holding, error) {
+func (m *Mirror) holdings() (config.Holdings, error) {
 	data, err := rootfs.ReadFile(m.Root, config.HoldingsFile, config.MaxHoldings)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
+		return config.Holdings{}, nil
 	}
 	if err != nil {
-		return nil, err
+		return config.Holdings{}, err
 	}
 	return config.ParseHoldings(config.HoldingsFile, data)
 }

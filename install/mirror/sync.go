@@ -1,6 +1,7 @@
 package mirror
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -19,6 +20,7 @@ import (
 // A Wish is what the user of Sync asks for. What is zero stays as it was, or is the
 // default.
 type Wish struct {
+	URL       string      // where clients find the snapshot that is served, ending in "/"
 	Tools     []trust.Ref // none: those that the mirror holds
 	Platforms []manifests.Platform
 	Last      int
@@ -34,18 +36,19 @@ type Wish struct {
 
 // A Synced is what Sync did.
 type Synced struct {
-	Tools     []config.Holding
-	Snapshot  uint64
-	Changed   bool     // there is a new snapshot
-	Documents int      // in the snapshot
-	Artifacts int      // in the snapshot
-	Size      int64    // bytes of both
-	Fetched   int      // artifacts that were fetched or proved again
-	Bytes     int64    // of these
-	Removed   []string // files that the new snapshot does not have any more
-	Kept      []string // files of a removed snapshot that its record does not list as they are
-	Origins   []string // the beginnings of all URLs, as config.toml names them
-	Shared    []string // those of Origins of which the mirror may hold only a part: see record
+	config.Holdings                   // as mirror.toml records them now
+	Replaced        []config.Replaced // what it recorded otherwise before
+	Snapshot        uint64
+	Changed         bool     // there is a new snapshot
+	Documents       int      // in the snapshot
+	Artifacts       int      // in the snapshot
+	Size            int64    // bytes of both
+	Fetched         int      // artifacts that were fetched or proved again
+	Bytes           int64    // of these
+	Removed         []string // files that the new snapshot does not have any more
+	Kept            []string // files of a removed snapshot that its record does not list as they are
+	Origins         []string // the beginnings of all URLs, as config.toml names them
+	Shared          []string // those of Origins of which the mirror may hold only a part: see record
 }
 
 // Sync copies what wish names into the mirror, and then switches to the new snapshot in
@@ -66,7 +69,7 @@ func (m *Mirror) Sync(ctx context.Context, wish Wish) (s Synced, err error) {
 	if err != nil {
 		return s, err
 	}
-	wanted, refs, err := m.wanted(ctx, wish, held)
+	wanted, refs, err := m.wanted(ctx, wish, held.Tools)
 	if err != nil {
 		return s, err
 	}
@@ -82,8 +85,8 @@ func (m *Mirror) Sync(ctx context.Context, wish Wish) (s Synced, err error) {
 	if err != nil {
 		return s, err
 	}
-	if len(held) == 0 { // shows from now on that the directory is a mirror
-		if err := m.putHoldings(nil); err != nil {
+	if len(held.Tools) == 0 { // shows from now on that the directory is a mirror
+		if err := m.putHoldings(held); err != nil {
 			return s, err
 		}
 	}
@@ -135,7 +138,9 @@ func (m *Mirror) Sync(ctx context.Context, wish Wish) (s Synced, err error) {
 	if err != nil {
 		return s, err
 	}
-	s.Snapshot, s.Tools, s.Origins, s.Shared = current, merge(held, wanted, wish), next.Origins, next.Shared
+	s.Snapshot, s.Origins, s.Shared = current, next.Origins, next.Shared
+	s.Holdings = config.Holdings{URL: cmp.Or(wish.URL, held.URL), Tools: merge(held.Tools, wanted, wish)}
+	s.Replaced = held.ReplacedBy(s.Holdings)
 	for _, e := range next.Entries {
 		s.Size += e.Size
 		if e.Key == "" {
@@ -157,7 +162,7 @@ func (m *Mirror) Sync(ctx context.Context, wish Wish) (s Synced, err error) {
 			return s, err
 		}
 	}
-	if err := m.putHoldings(s.Tools); err != nil {
+	if err := m.putHoldings(s.Holdings); err != nil {
 		return s, err
 	}
 	_, s.Kept, err = m.clean(ctx, store, keep...)
@@ -240,8 +245,8 @@ func merge(held, wanted []config.Holding, wish Wish) []config.Holding {
 	return all
 }
 
-func (m *Mirror) putHoldings(list []config.Holding) error {
-	data := config.EncodeHoldings(list)
+func (m *Mirror) putHoldings(h config.Holdings) error {
+	data := config.EncodeHoldings(h)
 	have, err := rootfs.ReadFile(m.Root, config.HoldingsFile, config.MaxHoldings)
 	if err == nil && string(have) == string(data) {
 		return nil

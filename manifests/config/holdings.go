@@ -12,6 +12,7 @@ import (
 // HoldingsFile is the name of the file that says what the directory of a mirror holds.
 //
 //	format = 1
+//	url = "https://mirror.corp.example/"   # where clients find the snapshot that is served
 //	[[tool]]
 //	name = "acme/hello@1"
 //	platforms = ["linux/amd64/gnu"]
@@ -28,6 +29,12 @@ const (
 	MaxLast     = 1000 // versions of one tool
 )
 
+// Holdings is the content of a mirror.toml. The zero Holdings names no tool.
+type Holdings struct {
+	URL   string // where clients find the snapshot that is served, ending in "/"; "": by its file URL
+	Tools []Holding
+}
+
 // A Holding is a tool that a mirror holds, and which versions and parts of it.
 type Holding struct {
 	Name       string // [channel/]tool[@version], as it was asked for
@@ -39,28 +46,32 @@ type Holding struct {
 }
 
 // ParseHoldings parses a mirror.toml. Its error is an *Error with this file.
-func ParseHoldings(file string, data []byte) ([]Holding, error) {
-	list, err := parseHoldings(file, data)
+func ParseHoldings(file string, data []byte) (Holdings, error) {
+	h, err := parseHoldings(file, data)
 	if err != nil {
-		return nil, &Error{file, err}
+		return Holdings{}, &Error{file, err}
 	}
-	return list, nil
+	return h, nil
 }
 
-func parseHoldings(file string, data []byte) (list []Holding, err error) {
+func parseHoldings(file string, data []byte) (h Holdings, err error) {
 	if len(data) > MaxHoldings {
-		return nil, &manifests.TooLargeError{Name: file, Limit: MaxHoldings}
+		return h, &manifests.TooLargeError{Name: file, Limit: MaxHoldings}
 	}
 	keys, err := tomldoc.Decode(data, tomldoc.Small())
 	if err != nil {
-		return nil, fmt.Errorf("line %d: %w", tomldoc.LineOf(err), err)
+		return h, fmt.Errorf("line %d: %w", tomldoc.LineOf(err), err)
 	}
 	t := tomldoc.NewTable(keys)
 	t.Format(1)
-	for _, tool := range t.Tables("tool", maxHoldings) {
-		list = append(list, parseHolding(tool))
+	if t.Has("url") {
+		h.URL = t.Text("url")
+		checkBeginning(t, "url", h.URL, "https", "http", "file")
 	}
-	return list, t.End()
+	for _, tool := range t.Tables("tool", maxHoldings) {
+		h.Tools = append(h.Tools, parseHolding(tool))
+	}
+	return h, t.End()
 }
 
 func parseHolding(t *tomldoc.Table) Holding {
@@ -89,15 +100,14 @@ func parseHolding(t *tomldoc.Table) Holding {
 }
 
 // EncodeHoldings is the inverse of ParseHoldings.
-func EncodeHoldings(list []Holding) []byte {
+func EncodeHoldings(all Holdings) []byte {
 	var b strings.Builder
 	b.WriteString("# What this mirror holds. kist mirror sync writes and reads it.\nformat = 1\n")
-	for _, h := range list {
-		var platforms []string
-		for _, p := range h.Platforms {
-			platforms = append(platforms, p.String())
-		}
-		fmt.Fprintf(&b, "\n[[tool]]\nname = %s\nplatforms = %s\nlast = %d\n", tomldoc.Quote(h.Name), tomldoc.QuoteList(platforms), h.Last)
+	if all.URL != "" {
+		fmt.Fprintf(&b, "url = %s\n", tomldoc.Quote(all.URL))
+	}
+	for _, h := range all.Tools {
+		fmt.Fprintf(&b, "\n[[tool]]\nname = %s\nplatforms = %s\nlast = %d\n", tomldoc.Quote(h.Name), tomldoc.QuoteList(h.platforms()), h.Last)
 		if len(h.Components) > 0 {
 			fmt.Fprintf(&b, "components = %s\n", tomldoc.QuoteList(h.Components))
 		}
@@ -109,6 +119,54 @@ func EncodeHoldings(list []Holding) []byte {
 		}
 	}
 	return []byte(b.String())
+}
+
+// platforms returns the platforms of h as text.
+func (h Holding) platforms() (list []string) {
+	for _, p := range h.Platforms {
+		list = append(list, p.String())
+	}
+	return list
+}
+
+// A Replaced is a setting of a mirror.toml that has another value than before.
+type Replaced struct {
+	Tool    string `json:"tool,omitempty"` // "": a setting of the mirror itself
+	Setting string `json:"setting"`        // its key; "name": the tool is not named any more
+	Was     string `json:"was"`
+	Is      string `json:"is"` // "": it has no value now
+}
+
+// ReplacedBy returns what of h is otherwise in next. What only next has replaces nothing.
+func (h Holdings) ReplacedBy(next Holdings) (list []Replaced) {
+	if h.URL != "" && h.URL != next.URL {
+		list = append(list, Replaced{"", "url", h.URL, next.URL})
+	}
+	for _, was := range h.Tools {
+		i := slices.IndexFunc(next.Tools, func(is Holding) bool { return is.Name == was.Name })
+		if i < 0 {
+			list = append(list, Replaced{was.Name, "name", was.Name, ""})
+			continue
+		}
+		before, after := was.settings(), next.Tools[i].settings()
+		for n, s := range before {
+			if s.value != after[n].value {
+				list = append(list, Replaced{was.Name, s.key, s.value, after[n].value})
+			}
+		}
+	}
+	return list
+}
+
+type setting struct{ key, value string }
+
+// settings returns the settings of h as text, in an order that is the same for each.
+func (h Holding) settings() []setting {
+	join := func(list []string) string { return strings.Join(list, ", ") }
+	return []setting{
+		{"platforms", join(h.platforms())}, {"last", fmt.Sprint(h.Last)},
+		{"components", join(h.Components)}, {"targets", join(h.Targets)}, {"profile", h.Profile},
+	}
 }
 
 // EncodeMirrors returns a config.toml that names these mirrors.

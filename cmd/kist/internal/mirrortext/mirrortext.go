@@ -3,6 +3,8 @@
 package mirrortext
 
 import (
+	"cmp"
+	"fmt"
 	"net/url"
 	"path/filepath"
 	"slices"
@@ -35,28 +37,29 @@ func BaseURL(dir, at string) (string, error) {
 
 // Synced is what mirror sync did.
 type Synced struct {
-	Dir       string   `json:"dir"`
-	Tools     []string `json:"tools"` // what the mirror holds
-	Snapshot  uint64   `json:"snapshot"`
-	Changed   bool     `json:"changed"`   // there is a new snapshot
-	Documents int      `json:"documents"` // in the snapshot
-	Artifacts int      `json:"artifacts"`
-	Size      int64    `json:"size"`    // bytes of both
-	Fetched   int      `json:"fetched"` // artifacts that were fetched or proved again
-	Bytes     int64    `json:"bytes"`   // of these
-	Removed   []string `json:"removed,omitempty"`
-	Kept      []string `json:"kept,omitempty"`
-	Config    string   `json:"config"` // config.toml for clients
+	Dir       string            `json:"dir"`
+	Tools     []string          `json:"tools"` // what the mirror holds
+	Snapshot  uint64            `json:"snapshot"`
+	Changed   bool              `json:"changed"`   // there is a new snapshot
+	Documents int               `json:"documents"` // in the snapshot
+	Artifacts int               `json:"artifacts"`
+	Size      int64             `json:"size"`    // bytes of both
+	Fetched   int               `json:"fetched"` // artifacts that were fetched or proved again
+	Bytes     int64             `json:"bytes"`   // of these
+	Removed   []string          `json:"removed,omitempty"`
+	Kept      []string          `json:"kept,omitempty"`
+	Replaced  []config.Replaced `json:"replaced,omitempty"` // what mirror.toml recorded otherwise before
+	Config    string            `json:"config"`             // config.toml for clients
 
 	mirrors []config.Mirror // that Config names
 }
 
 // NewSynced describes done, a sync of the mirror in dir that clients find at base, which
-// BaseURL returns.
+// BaseURL returns for the URL of done.
 func NewSynced(dir, base string, done mirror.Synced) Synced {
 	r := Synced{
 		Dir: dir, Snapshot: done.Snapshot, Changed: done.Changed, Documents: done.Documents, Artifacts: done.Artifacts,
-		Size: done.Size, Fetched: done.Fetched, Bytes: done.Bytes, Removed: done.Removed, Kept: done.Kept,
+		Size: done.Size, Fetched: done.Fetched, Bytes: done.Bytes, Removed: done.Removed, Kept: done.Kept, Replaced: done.Replaced,
 	}
 	for _, h := range done.Tools {
 		r.Tools = append(r.Tools, h.Name)
@@ -85,6 +88,30 @@ func (r Synced) Render(p *term.Page) {
 	for line := range strings.Lines(string(config.EncodeMirrors(r.mirrors))) {
 		p.Line("%s", strings.TrimSuffix(line, "\n"))
 	}
+}
+
+// Notices returns a line for each change of what mirror.toml had recorded: flags replace it.
+// Tools of which the same changed share a line.
+func (r Synced) Notices() (lines []string) {
+	var changes []string
+	of := map[string][]string{} // tools by change
+	for _, c := range r.Replaced {
+		text := fmt.Sprintf("%s: now %s, before %s", c.Setting, cmp.Or(c.Is, "not set"), cmp.Or(c.Was, "not set"))
+		if c.Setting == "name" {
+			text = "not named any more"
+		}
+		if of[text] == nil {
+			changes = append(changes, text)
+		}
+		of[text] = append(of[text], c.Tool)
+	}
+	for _, text := range changes {
+		if tools := strings.Join(of[text], ", "); tools != "" {
+			text = tools + ": " + text
+		}
+		lines = append(lines, config.HoldingsFile+": "+text)
+	}
+	return lines
 }
 
 // Verified is what mirror verify found.
