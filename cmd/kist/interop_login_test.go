@@ -4,6 +4,7 @@ package main
 
 import (
 	"bytes"
+	"encoding/base64"
 	"fmt"
 	"io/fs"
 	"net"
@@ -32,6 +33,7 @@ func TestLogin(t *testing.T) {
 	byHand(t, dir, acme, 1, 3, "1.0", "1.1")
 	for name, start := range map[string]func(*testing.T, string) loginServer{
 		"nginx": loginNginx, "apache": loginApache, "caddy": loginCaddy, "haproxy": loginHAProxy, "haproxy over h2": loginHAProxyTLS,
+		"varnish": loginVarnish, "varnish before nginx": loginBehindVarnish,
 	} {
 		t.Run(name, func(t *testing.T) {
 			server := start(t, dir)
@@ -81,6 +83,44 @@ func TestLogin(t *testing.T) {
 			write(t, h.path(".netrc"), "machine 127.0.0.1 login joe password wr0ng", 0o600)
 			answer = at(h).exits(6, "channel", "add", "acme", server.url, "--key", acme.publicKey())
 			contains(t, answer.stderr, `hint: it was shown the user and password of `+h.path(".netrc"))
+		})
+	}
+}
+
+// TestLoginIsNotCached has a cache before a server that wants a login. What the cache was
+// shown for one user, or was sent for them, it gives to no other.
+func TestLoginIsNotCached(t *testing.T) {
+	program, acme, dir := build(t), newSigner(t, "ed25519"), commonDir(t)
+	byHand(t, dir, acme, 1, 3, "1.0")
+	at := freeAddress(t)
+	shown := startNginxWith(t, at, fmt.Sprintf("root %s; auth_basic x; auth_basic_user_file %s;", dir, htpasswd(t)))
+	for _, test := range []struct {
+		name, vcl string
+	}{
+		{"varnish as it comes", ""},
+		{"with a TTL of an hour", everythingForAnHour},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			edge := startVarnish(t, "http://"+at+"/", test.vcl)
+			known := strings.Replace(edge, "//", "//joe:s3cr3t%20word%3A%40@", 1)
+			h := newHome(t, program)
+			h.must("channel", "add", "acme", known, "--key", acme.publicKey())
+			h.must("install", "acme/hello")
+			contains(t, takeFile(t, shown), `(?m)^/channel.toml Basic am9lOnMzY3IzdCB3b3JkOkA=$`)
+
+			// Nobody else gets what the cache fetched for joe, and kist shows no login of its own.
+			other := newHome(t, program)
+			answer := other.exits(6, "channel", "add", "acme", edge, "--key", acme.publicKey())
+			contains(t, answer.stderr, `answered 401 Unauthorized`)
+			wrong := strings.Replace(edge, "//", "//joe:wr0ng@", 1)
+			answer = other.exits(6, "channel", "add", "acme", wrong, "--key", acme.publicKey())
+			contains(t, answer.stderr, `answered 401 Unauthorized`)
+			withoutSecret(t, h.path(".cache"))
+
+			// The refusal of one is not kept for another.
+			h.must("channel", "refresh", "acme")
+			h.must("uninstall", "hello")
+			h.must("install", "acme/hello")
 		})
 	}
 }
@@ -289,6 +329,34 @@ func loginHAProxy(t *testing.T, dir string) loginServer {
 	at := freeAddress(t)
 	startHAProxy(t, dir, at, at)
 	return loginServer{url: "http://" + at + "/"}
+}
+
+// loginVarnish is a cache that lets those who log in to it through to an nginx, and keeps
+// what that sends. It passes no login on, so that it can keep it for all who log in.
+func loginVarnish(t *testing.T, dir string) loginServer {
+	behind := freeAddress(t)
+	shown := startNginxWith(t, behind, fmt.Sprintf("root %s;", dir))
+	login := base64.StdEncoding.EncodeToString([]byte(loginUser + ":" + loginPassword))
+	url := startVarnish(t, "http://"+behind+"/", fmt.Sprintf(`
+sub vcl_recv {
+	if (req.http.Authorization != "Basic %s") { return (synth(401, "Unauthorized")); }
+	unset req.http.Authorization;
+}
+sub vcl_synth {
+	if (resp.status == 401) { set resp.http.WWW-Authenticate = "Basic realm=x"; }
+}
+`, login)+everythingForAnHour)
+	t.Cleanup(func() {
+		if strings.Contains(takeFile(t, shown), "Basic") {
+			t.Error("varnish passed a login on")
+		}
+	})
+	return loginServer{url: url}
+}
+
+// loginBehindVarnish is an nginx that wants a login, behind a cache.
+func loginBehindVarnish(t *testing.T, dir string) loginServer {
+	return loginServer{url: startVarnish(t, loginNginx(t, dir).url, "")}
 }
 
 func loginHAProxyTLS(t *testing.T, dir string) loginServer {
