@@ -3,13 +3,12 @@
 package main
 
 import (
-	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 // A mirror that nginx serves as docs/fleet.md says. Clients that ask only the mirror
@@ -73,89 +72,58 @@ func TestMirrorByNginx(t *testing.T) {
 	client.exits(6, "list", "--available", "acme/hello")
 }
 
-// A machine that reaches nothing but its mirror, which the machine's own config.toml
-// names, installs what a project asks for, unedited. A mirror that replays, swaps or
-// changes files is refused as the origin would be.
+// A machine that reaches nothing but its mirror installs what projects ask for, unedited: a
+// tool of an added channel, and a release in Rust's layout, from the built-in channel. A
+// mirror that replays, swaps or changes files, or that nobody updates, is refused as the
+// origin would be. TestLiveMirrorAlone has real upstreams.
 func TestMirrorAlone(t *testing.T) {
-	program := build(t)
+	acme, rust := newSigner(t, "ed25519"), newSigner(t, "rsa3072")
+	program := buildForTest(t, rust)
+	public, dist := commonDir(t), commonDir(t)
 	operator := newHome(t, program)
-	acme, public := newSigner(t, "ed25519"), commonDir(t)
-	work := commonDir(t)
-	at := func(name string) string { return filepath.Join(work, name) }
 	byHand(t, public, acme, 1, 20, "1.0")
+	publishStableRust(t, dist, rust, "1.94.0", "2026-03-05")
 	origin := startNginx(t, public)
+	withRustFrom(t, operator, startNginx(t, dist))
 	operator.must("channel", "add", "acme", origin.http, "--key", acme.publicKey())
 	client := newHome(t, program)
 	client.must("channel", "add", "acme", origin.http, "--key", acme.publicKey())
+	m := standAlone(t, client)
+	m.sync(operator, "acme/hello")
+	m.sync(operator, "rust", "-c", "clippy")
 
-	if err := errors.Join(os.Mkdir(at("etc"), 0o755), os.Mkdir(at("repo"), 0o755)); err != nil {
-		t.Fatal(err)
-	}
-	sync := func() {
-		write(t, at("etc/config.toml"), operator.must("mirror", "sync", at("mirror"), "acme/hello", "--url", "http://127.0.0.1:8080/"), 0o644)
-	}
-	sync()
-	write(t, at("repo/kist.toml"), "[tools]\n\"acme/hello\" = \"1\"\n", 0o644)
-	write(t, at("nginx.conf"), fmt.Sprintf(`user root;
-pid %[1]s/pid;
-error_log %[1]s/error.log;
-events {}
-http {
-	access_log off;
-	client_body_temp_path %[1]s/a; proxy_temp_path %[1]s/b; fastcgi_temp_path %[1]s/c; uwsgi_temp_path %[1]s/d; scgi_temp_path %[1]s/e;
-	server {
-		listen 127.0.0.1:8080;
-		root %[1]s/mirror;
-		location / { try_files /current$uri /current${uri}index.html /previous$uri =404; }
-	}
-}
-`, work), 0o644)
-	_, err := os.Stat("/etc/kist")
-	if missing := errors.Is(err, fs.ErrNotExist); missing {
-		tool(t, "mkdir", "/etc/kist")
-		t.Cleanup(func() { tool(t, "rmdir", "/etc/kist") })
-	}
-	// Processes of the namespace end with the command.
-	alone := client.under("unshare", "--net", "--mount", "--pid", "--fork", "--kill-child", "--propagation", "private", "sh", "-ec", fmt.Sprintf(`
-		ip link set lo up
-		mount --bind %[1]s/etc /etc/kist
-		nginx -p %[1]s -c %[1]s/nginx.conf
-		cd %[1]s/repo
-		exec "$@"`, work), "sh")
-	contains(t, alone.must("install"), "Installed hello 1.0")
-	contains(t, alone.must("channel", "show", "acme"), "asked at +http://127.0.0.1:8080/")
-	tool(t, "cp", "-a", at("mirror/."), at("old"))
+	native := m.project("native", "kist.toml", "[tools]\n\"acme/hello\" = \"1\"\n")
+	toolchain := m.project("rust", "rust-toolchain.toml", "[toolchain]\nchannel = \"stable\"\ncomponents = [\"clippy\"]\n")
+	contains(t, native.must("install"), "Installed hello 1.0")
+	contains(t, toolchain.must("install"), "(?s)Installed rust 1.94.0 .*channel rust\n")
+	contains(t, toolchain.must("run", "rust", "--", "rustc"), "rustc 1.94.0")
+	contains(t, native.must("channel", "show", "acme"), "asked at +http://127.0.0.1:8080/")
+	contains(t, native.must("channel", "show", "rust"), "asked at +http://127.0.0.1:8080/static.rust-lang.org/")
+	before := m.keep()
 
 	byHand(t, public, acme, 2, 20, "1.0", "1.1")
-	sync()
-	contains(t, alone.must("update"), "Updated hello from 1.0 to 1.1")
-	alone.must("verify", "--evidence")
+	publishStableRust(t, dist, rust, "1.95.0", "2026-04-16")
+	m.sync(operator)
+	updated := native.must("update")
+	contains(t, updated, "Updated hello from 1.0 to 1.1")
+	contains(t, updated, "Updated rust from 1.94.0 to 1.95.0")
+	native.must("verify", "--evidence")
 
-	place := matches(t, at("mirror/current/*/channel.toml"))[0]
-	dir := filepath.Dir(place)
-	before := matches(t, at("old/current/*/channel.toml"))[0]
-	tool(t, "cp", "-a", dir, at("good"))
-	restore := func() {
-		tool(t, "rm", "-r", dir)
-		tool(t, "cp", "-a", at("good"), dir)
-	}
-	for _, attack := range []struct {
-		name string
-		do   func()
-		code int
-	}{
-		{"replayed", func() {
-			tool(t, "cp", "--remove-destination", before, before+".asc", dir)
-		}, 5},
-		{"swapped", func() { tool(t, "cp", "--remove-destination", before, dir) }, 4},
-		{"changed", func() { tool(t, "sh", "-c", `cp "$1" "$1.x"; echo >>"$1.x"; mv "$1.x" "$1"`, "sh", place) }, 4},
-	} {
-		attack.do()
-		alone.exits(attack.code, "list", "--available", "acme/hello")
-		restore()
-		alone.must("list", "--available", "acme/hello")
-	}
+	const day = 24 * time.Hour
+	manifest, rustManifest := m.file("*/channel.toml"), m.file("static.rust-lang.org/dist/channel-rust-stable.toml")
+	m.refused(native, "acme/hello", []mirrorAttack{
+		{"replayed", func() { before.put(manifest, manifest+".asc") }, 0, 5},
+		{"stale", func() {}, 31 * day, 5},
+		{"swapped", func() { before.put(manifest) }, 0, 4},
+		{"changed", func() { m.change(manifest) }, 0, 4},
+	})
+	m.refused(toolchain, "rust", []mirrorAttack{
+		{"replayed", func() { before.put(rustManifest, rustManifest+".asc") }, 0, 5},
+		{"swapped", func() { before.put(rustManifest) }, 0, 4},
+		{"changed", func() { m.change(rustManifest) }, 0, 4},
+	})
 	// The origin itself is out of reach there.
-	write(t, at("etc/config.toml"), "format = 1\n", 0o644)
-	alone.exits(6, "list", "--available", "acme/hello")
+	write(t, filepath.Join(m.work, "etc/config.toml"), "format = 1\n", 0o644)
+	native.exits(6, "list", "--available", "acme/hello")
+	toolchain.exits(6, "list", "--available", "rust")
 }

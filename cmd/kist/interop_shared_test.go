@@ -206,16 +206,6 @@ func hostileStores(t *testing.T, s site) {
 	}
 }
 
-// matches returns the files that match pattern, at least one.
-func matches(t *testing.T, pattern string) []string {
-	t.Helper()
-	found, err := filepath.Glob(pattern)
-	if err != nil || len(found) == 0 {
-		t.Fatalf("%s: %v, %v", pattern, found, err)
-	}
-	return found
-}
-
 // relocatedByOthers copies a store between users, as a layer of an image or a restored
 // cache does. repair adapts it only if all of it belongs to the user who runs kist.
 func relocatedByOthers(t *testing.T, s site) {

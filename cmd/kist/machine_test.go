@@ -205,6 +205,16 @@ func write(t *testing.T, name, content string, mode fs.FileMode) {
 	}
 }
 
+// matches returns the files that match pattern, at least one.
+func matches(t *testing.T, pattern string) []string {
+	t.Helper()
+	found, err := filepath.Glob(pattern)
+	if err != nil || len(found) == 0 {
+		t.Fatalf("%s: %v, %v", pattern, found, err)
+	}
+	return found
+}
+
 func takeFile(t *testing.T, name string) string {
 	t.Helper()
 	content, err := os.ReadFile(name)

@@ -1,4 +1,4 @@
-//go:build interop || benchmark
+//go:build interop || live || benchmark
 
 package main
 

@@ -23,19 +23,7 @@ func rustHosts() []string {
 func scriptRust(ts *testscript.TestScript, neg bool, args []string) {
 	scriptNeeds(ts, neg, args, 5, 7, "rust DIR KEY NAME NUMBER DATE [+PATH|-PATH]")
 	dir, key, name, number, date := filepath.Join(args[0], "dist"), args[1], args[2], args[3], args[4]
-	parts := []rustPart{
-		smallPart("rust-src", "*", "dir:lib/rustlib/src", number, "lib/rustlib/src/rust/library/std/src/lib.rs"),
-		smallPart("rust-std", "wasm32-unknown-unknown", "", number, "lib/rustlib/wasm32-unknown-unknown/lib/libstd.rlib"),
-	}
-	for _, host := range rustHosts() {
-		parts = append(parts,
-			smallPart("rustc", host, "", number, "bin/rustc", "bin/rustdoc", "lib/librustc_driver.so", "share/doc/rustc/README.md"),
-			smallPart("cargo", host, "", number, "bin/cargo", "etc/bash_completion.d/cargo", "share/doc/cargo/README.md"),
-			smallPart("rust-std", host, "", number, "lib/rustlib/"+host+"/lib/libstd.rlib"),
-			smallPart("rust-docs", host, "dir:share/doc/rust/html", number, "share/doc/rust/html/index.html", "share/doc/rust/html/std/index.html"),
-			smallPart("clippy-preview", host, "", number, "bin/cargo-clippy", "bin/clippy-driver"),
-			smallPart("rustfmt-preview", host, "", number, "bin/rustfmt"))
-	}
+	parts := smallRust(number)
 	for i := range parts {
 		for _, more := range args[5:] {
 			if name := more[1:]; parts[i].pkg == "clippy-preview" && more[0] == '+' {
@@ -54,6 +42,24 @@ func scriptRust(ts *testscript.TestScript, neg bool, args []string) {
 		scriptWrite(ts, manifest, text)
 		scriptSign(ts, false, []string{manifest, key})
 	}
+}
+
+// smallRust is one release for every machine that the tests may run on.
+func smallRust(number string) []rustPart {
+	parts := []rustPart{
+		smallPart("rust-src", "*", "dir:lib/rustlib/src", number, "lib/rustlib/src/rust/library/std/src/lib.rs"),
+		smallPart("rust-std", "wasm32-unknown-unknown", "", number, "lib/rustlib/wasm32-unknown-unknown/lib/libstd.rlib"),
+	}
+	for _, host := range rustHosts() {
+		parts = append(parts,
+			smallPart("rustc", host, "", number, "bin/rustc", "bin/rustdoc", "lib/librustc_driver.so", "share/doc/rustc/README.md"),
+			smallPart("cargo", host, "", number, "bin/cargo", "etc/bash_completion.d/cargo", "share/doc/cargo/README.md"),
+			smallPart("rust-std", host, "", number, "lib/rustlib/"+host+"/lib/libstd.rlib"),
+			smallPart("rust-docs", host, "dir:share/doc/rust/html", number, "share/doc/rust/html/index.html", "share/doc/rust/html/std/index.html"),
+			smallPart("clippy-preview", host, "", number, "bin/cargo-clippy", "bin/clippy-driver"),
+			smallPart("rustfmt-preview", host, "", number, "bin/rustfmt"))
+	}
+	return parts
 }
 
 // smallPart is a package with these files, listed one by one if list is empty.
