@@ -212,8 +212,11 @@ func verifyMirror(ctx context.Context, m *mirror.Mirror, scratch *os.Root) (cli.
 		return r, nil
 	}
 	text := fmt.Sprintf("%s in the mirror", term.Count(len(found.Problems), "problem"))
-	if worst := found.Worst(); errors.Is(worst, verify.ErrUntrusted) || errors.Is(worst, verify.ErrStale) {
-		return r, fmt.Errorf("%s: %w", text, worst)
+	switch worst := found.Worst(); { // the result says why
+	case errors.Is(worst, verify.ErrUntrusted):
+		return r, failure.New("untrusted", text)
+	case errors.Is(worst, verify.ErrStale):
+		return r, failure.New("stale", text)
 	}
 	return r, failure.New("drift", text)
 }

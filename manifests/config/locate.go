@@ -36,6 +36,21 @@ func (c Config) Locations(ref string) (urls []string, mirrored bool) {
 	return urls, true
 }
 
+// OnlyMirror returns the mirror because of which the origin of the URL ref is never asked.
+// ok is false if the origin may be asked.
+func (c Config) OnlyMirror(ref string) (m Mirror, ok bool) {
+	u, err := url.Parse(ref)
+	if err != nil {
+		return Mirror{}, false
+	}
+	for _, m := range c.Mirrors {
+		if _, matches := below(u, m.From); matches && m.Only {
+			return m, true
+		}
+	}
+	return Mirror{}, false
+}
+
 // Asked describes where to ask for the URLs that begin with the URL beginning: one line
 // for each place. It is empty if none of them has a mirror.
 func (c Config) Asked(beginning string) (lines []string) {

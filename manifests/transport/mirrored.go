@@ -130,8 +130,22 @@ func (m *Mirrored) askInTurn(ctx context.Context, ref string, ask func(ctx conte
 		}
 		failed = append(failed, err)
 	}
-	return failed.asError(origin)
+	err := failed.asError(origin)
+	if only, ok := m.Config.OnlyMirror(ref); ok {
+		err = &MirrorError{Mirror: only, Err: err}
+	}
+	return err
 }
+
+// A MirrorError reports that no mirror of an origin answered, and that config.toml does not
+// allow to ask the origin itself.
+type MirrorError struct {
+	Mirror config.Mirror // that says so
+	Err    error
+}
+
+func (e *MirrorError) Error() string { return e.Err.Error() }
+func (e *MirrorError) Unwrap() error { return e.Err }
 
 // upFirst returns locations with those on hosts that are down at the end.
 func (m *Mirrored) upFirst(locations []string) []string {

@@ -30,11 +30,14 @@ package transport
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
+	"net"
 	"slices"
 	"strings"
+	"syscall"
 
 	"github.com/kist-tools/kist/manifests"
 )
@@ -120,5 +123,20 @@ func unreachable(ctx context.Context, ref string, err error) error {
 	if ctx.Err() != nil {
 		return fmt.Errorf("%s: %w", manifests.Redact(ref), ctx.Err())
 	}
+	if dial, ok := errors.AsType[*net.OpError](err); ok && error(dial) == err && dial.Op == "dial" {
+		err = &dialError{dial}
+	}
 	return fmt.Errorf("%s: %w: %w", manifests.Redact(ref), manifests.ErrUnreachable, err)
 }
+
+// A dialError is an error of connecting, without the address, since its ref names the host,
+// and without the name of the system call.
+type dialError struct{ *net.OpError }
+
+func (e *dialError) Error() string {
+	if errno, ok := errors.AsType[syscall.Errno](e.Err); ok {
+		return errno.Error()
+	}
+	return e.Err.Error()
+}
+func (e *dialError) Unwrap() error { return e.OpError }

@@ -31,6 +31,7 @@ type App struct {
 		Store                string
 	}
 	stores      []string // the stores below the user's own, as config.toml names them
+	badConfig   error    // why config.toml cannot be used
 	Verb        Verb     // the verb that runs
 	VerbName    string   // its name as typed: "channel add"
 	Result      Result

@@ -19,6 +19,7 @@ type Document struct {
 // Finish prints the result and the error of the verb, and returns the exit code. A
 // verb may have both: work that was done, and a problem that was found.
 func (a *App) Finish(err error) int {
+	a.warnOfConfig(err)
 	var f *failure.Failure
 	if err != nil {
 		f = failure.Explain(err, a.FailureContext())

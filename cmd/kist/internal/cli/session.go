@@ -136,12 +136,24 @@ func (a *App) OpenAnyway(ctx context.Context) (s *toolset.Set, damaged, err erro
 }
 
 // addLayers adds the stores that config.toml names to s. A file that cannot be parsed names
-// none, with a warning; nor does one that this user may not read.
+// none, with a warning; nor does one that this user may not read. A verb that asks channels
+// may end with the same error: Finish warns if it does not.
 func (a *App) addLayers(ctx context.Context, s *toolset.Set, from *transport.Mirrored) error {
 	if from.Err != nil && !errors.Is(from.Err, fs.ErrPermission) {
-		a.Warn("%v; the stores that it may name are left out", from.Err)
+		a.badConfig = from.Err
+		if a.Verb.Local {
+			a.warnOfConfig(nil)
+		}
 	}
 	return s.AddLayers(ctx, a.stores, a.Host)
+}
+
+// warnOfConfig warns of a config.toml that cannot be used, unless err, with which the verb
+// ends, says so.
+func (a *App) warnOfConfig(err error) {
+	if a.badConfig != nil && !errors.Is(err, a.badConfig) {
+		a.Warn("%v; the stores that it may name are left out", a.badConfig)
+	}
 }
 
 // WarnOfDamage warns of the damaged receipts of s, which are ignored.

@@ -16,6 +16,11 @@ func New(kind, text string) error { return &plainError{kind, text, ""} }
 // Usage returns an error about a wrong command line.
 func Usage(format string, args ...any) error { return New("usage", fmt.Sprintf(format, args...)) }
 
+// NothingAsked returns the error, with this text, that no file of a project asks for a tool.
+func NothingAsked(format string, args ...any) error {
+	return &plainError{"usage", fmt.Sprintf(format, args...), "kist project shows which files kist reads, and what they ask for"}
+}
+
 // NoExec returns the error that the command at path, of a release, is on a file system
 // mounted noexec.
 func NoExec(path, release string) error {

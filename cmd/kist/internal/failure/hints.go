@@ -411,6 +411,9 @@ func hints() []hintRow {
 		}),
 		fixedHint[*tls.CertificateVerificationError]("unreachable", "another server may have answered; if you use a private CA, name its certificate in SSL_CERT_FILE"),
 		fixedHint[*transport.ProxyError]("unreachable", "check the proxy that HTTPS_PROXY, HTTP_PROXY or ALL_PROXY names, then run the same command again"),
+		hintFor("unreachable", func(e *transport.MirrorError, _ Context) string {
+			return fmt.Sprintf("check the mirror, or correct the [[mirror]] of %s in %s", e.Mirror.From, e.Mirror.File)
+		}),
 		hintIf(transport.ErrFile, "unreachable", "a file URL must name a regular file of this machine that you can read"),
 		hintFor("unreachable", func(err error, _ Context) string {
 			if errors.Is(err, gosum.ErrNoProxy) {

@@ -96,7 +96,7 @@ func (r Synced) Notices() (lines []string) {
 	var changes []string
 	of := map[string][]string{} // tools by change
 	for _, c := range r.Replaced {
-		text := fmt.Sprintf("%s: now %s, before %s", c.Setting, cmp.Or(c.Is, "not set"), cmp.Or(c.Was, "not set"))
+		text := fmt.Sprintf("%s %s (before: %s)", c.Setting, cmp.Or(c.Is, "none"), cmp.Or(c.Was, "none"))
 		if c.Setting == "name" {
 			text = "not named any more"
 		}
@@ -146,7 +146,7 @@ func NewVerified(dir string, found mirror.Verified) Verified {
 	for _, p := range found.Problems {
 		why := ""
 		if p.Err != nil {
-			why = p.Err.Error()
+			why = strings.TrimPrefix(p.Err.Error(), p.What+": ")
 		}
 		r.Problems = append(r.Problems, Problem{p, why})
 	}
@@ -154,16 +154,15 @@ func NewVerified(dir string, found mirror.Verified) Verified {
 }
 
 func (r Verified) Render(p *term.Page) {
-	p.Line("%s: snapshot %d: %s proved again, with %s and %s", r.Dir, r.Snapshot, r.proved,
-		term.Count(r.Documents, "document"), term.Count(r.Artifacts, "artifact"))
+	p.Line("%s: snapshot %d", r.Dir, r.Snapshot)
+	p.Line("%s proved again, with %s and %s", r.proved, term.Count(r.Documents, "document"), term.Count(r.Artifacts, "artifact"))
 	if r.Compared > 0 {
 		p.Line("%s compared with what was copied", term.Count(r.Compared, "other file"))
 	}
-	for _, problem := range r.Problems {
-		if problem.Why == "" {
-			p.Line("%s: %s", problem.State, problem.What)
-		} else {
-			p.Line("%s: %s: %s", problem.State, problem.What, problem.Why)
+	for i, problem := range r.Problems {
+		p.Line("%s: %s", problem.State, problem.What)
+		if problem.Why != "" && (i+1 == len(r.Problems) || r.Problems[i+1].Why != problem.Why) { // once for all that have it
+			p.Line("  %s", problem.Why)
 		}
 	}
 	for _, release := range r.Unnamed {

@@ -26,7 +26,7 @@ type Lock struct {
 // file that counts. Errors name verb, which asks.
 func ReadLock(verb string, p namedfiles.ProjectFiles) (l Lock, err error) {
 	if len(p.Read) == 0 {
-		return l, failure.Usage("%s: no file here asks for a tool (kist project shows what kist reads)", verb)
+		return l, failure.NothingAsked("%s: no file here asks for a tool", verb)
 	}
 	l.Path = filepath.Join(lockDir(p), lockfile.Name)
 	data, exists, err := p.ReadBeside(l.Path, lockfile.MaxFile)

@@ -132,7 +132,7 @@ func Wants(out *term.Printer, verb string, p namedfiles.ProjectFiles, parts plan
 	}
 	switch added := len(parts.Components)+len(parts.Targets) > 0 || parts.Profile != ""; {
 	case len(wants) == 0:
-		return nil, failure.Usage("%s: name a TOOL; no file here asks for one that kist can install (kist project shows what it reads)", verb)
+		return nil, failure.NothingAsked("%s: name a TOOL; no file here asks for one that kist can install", verb)
 	case added && len(wants) > 1:
 		return nil, failure.Usage("%s: --component, --target and --profile need a TOOL, since the project asks for several", verb)
 	case added:
