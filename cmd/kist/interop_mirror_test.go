@@ -108,6 +108,9 @@ func TestMirrorAlone(t *testing.T) {
 	contains(t, updated, "Updated hello from 1.0 to 1.1")
 	contains(t, updated, "Updated rust from 1.94.0 to 1.95.0")
 	native.must("verify", "--evidence")
+	proved := client.as(person).must("verify", "--evidence")
+	contains(t, proved, "only root may read the settings of this store: proved by the keys that this kist has")
+	contains(t, proved, "only root may read the settings of this store: proved by the keys that were stored with the receipt")
 
 	const day = 24 * time.Hour
 	manifest, rustManifest := m.file("*/channel.toml"), m.file("static.rust-lang.org/dist/channel-rust-stable.toml")

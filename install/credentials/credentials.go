@@ -70,7 +70,7 @@ type Error struct {
 	Err    error
 }
 
-func (e *Error) Error() string { return fmt.Sprintf("%s: %s: %v", e.Config, e.Path, e.Err) }
+func (e *Error) Error() string { return fmt.Sprintf("%s: %v", e.Path, e.Err) }
 func (e *Error) Unwrap() error { return e.Err }
 
 // Kind returns the class of the error.
