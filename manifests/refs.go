@@ -62,11 +62,18 @@ func escape(s string) string {
 }
 
 // Locate returns the ref of a manifest from the location that a user typed. where
-// is the manifest or its directory: an https, http or file URL, or a local path,
-// relative to cwd. name is the manifest's file name, such as "channel.toml". If name
+// is the manifest or its directory: an https, http or file URL, a repository of an OCI
+// registry (see RegistryRef), or a local path, relative to cwd. name is the manifest's file name, such as "channel.toml". If name
 // is empty, the ref is where itself, and ends in a slash only if where does. A query
 // or a fragment is refused, because no path can be joined to such a URL.
 func Locate(where, cwd, name string) (string, error) {
+	if IsRegistryRef(where) {
+		ref, err := locateInRegistry(where, name)
+		if err != nil {
+			err = fmt.Errorf("%s: %w", Redact(where), err)
+		}
+		return ref, err
+	}
 	u, err := locate(where, cwd)
 	if err != nil {
 		return "", fmt.Errorf("%s: %w", Redact(where), err)
@@ -109,7 +116,7 @@ func locate(where, cwd string) (*url.URL, error) {
 	case u.Scheme == "file":
 		u.Host, u.OmitHost = "", false
 	case u.Scheme != "https" && u.Scheme != "http":
-		return nil, fmt.Errorf("scheme %q is not https, http or file", u.Scheme)
+		return nil, fmt.Errorf("scheme %q is not https, http, file or oci", u.Scheme)
 	case u.Hostname() == "":
 		return nil, fmt.Errorf("no host")
 	}

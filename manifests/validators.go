@@ -11,6 +11,9 @@ type Validators struct {
 	Location     string `json:"location"`               // SHA-256 of the URL that answered, in hex
 	ETag         string `json:"etag,omitempty"`         // with its quotes, and W/ if it is weak
 	LastModified string `json:"lastModified,omitempty"` // an HTTP date
+	// Snapshot says that they identify not one document but everything that the channel
+	// publishes together, also which documents do not exist.
+	Snapshot bool `json:"snapshot,omitempty"`
 }
 
 // IsZero reports whether v identifies nothing.

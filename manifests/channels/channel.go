@@ -30,7 +30,6 @@ package channels
 import (
 	"cmp"
 	"fmt"
-	"net/url"
 	"reflect"
 	"slices"
 	"strings"
@@ -44,7 +43,7 @@ import (
 // A Channel is one channel the user added.
 type Channel struct {
 	Name      string
-	URL       string // https, http or file; may hold a user name and password, which are stored separately
+	URL       string // https, http, file or oci; may hold a user name and password, which are stored separately
 	Format    string // one of Formats
 	Threshold int    // how many of Pins must have signed; at least 1
 	// Tools are the tools that the channel may provide: names, or prefixes of names
@@ -113,12 +112,7 @@ func (c Channel) Equal(b Channel) bool {
 // Redacted returns the channel's URL for output and logs, without user, password and
 // query.
 func (c Channel) Redacted() string {
-	u, err := url.Parse(c.URL)
-	if err != nil {
-		return "(not a URL)"
-	}
-	u.User, u.RawQuery, u.ForceQuery, u.Fragment = nil, "", false, ""
-	return u.String()
+	return manifests.ShortLocation(c.URL)
 }
 
 // Validate checks that c is a valid channel. Its errors never show the URL.
@@ -126,8 +120,8 @@ func (c Channel) Validate() error {
 	if err := manifests.ValidName(c.Name); err != nil {
 		return fmt.Errorf("name: %w", err)
 	}
-	if _, err := manifests.ParseURL(c.URL); err != nil || len(c.URL) > 4096 {
-		return fmt.Errorf("url: want an https, http or file URL")
+	if err := c.validURL(); err != nil {
+		return err
 	}
 	if !slices.Contains(Formats(), c.Format) {
 		return fmt.Errorf("format %q is unknown", c.Format)
@@ -151,6 +145,20 @@ func (c Channel) Validate() error {
 		if err := manifests.ValidName(start); err != nil {
 			return fmt.Errorf("tools: pattern %.100q is neither a name nor the beginning of a name followed by *", pattern)
 		}
+	}
+	return nil
+}
+
+// validURL checks the URL of c. Only kist's own format has its documents in registries.
+func (c Channel) validURL() error {
+	if manifests.IsRegistryRef(c.URL) && c.Format == "native" {
+		if r, err := manifests.ParseRegistryRef(c.URL); err == nil && r.File != "" {
+			return nil
+		}
+		return fmt.Errorf("url: want oci://REGISTRY/REPOSITORY:TAG/channel.toml")
+	}
+	if _, err := manifests.ParseURL(c.URL); err != nil || len(c.URL) > 4096 {
+		return fmt.Errorf("url: want an https, http or file URL")
 	}
 	return nil
 }

@@ -129,10 +129,25 @@ func texts(t *tomldoc.Table, key string, valid func(string) error) *[]string {
 // "/*".
 func validURLPattern(pattern string) error {
 	start, open := strings.CutSuffix(pattern, "*")
+	if manifests.IsRegistryRef(start) {
+		return validRepositoryPattern(strings.TrimSuffix(start, "/"), open, pattern)
+	}
 	u, err := manifests.ParseURL(start)
 	if err != nil || u.User != nil || u.RawQuery != "" || !strings.HasPrefix(u.Path, "/") || strings.Contains(start, "*") ||
 		open && !strings.HasSuffix(start, "/") || cleanPath(u.Path) != u.Path {
 		return fmt.Errorf("%.200q is neither a URL nor the beginning of a URL followed by /*", pattern)
+	}
+	return nil
+}
+
+// validRepositoryPattern checks that start names a registry, or a repository in it.
+func validRepositoryPattern(start string, open bool, pattern string) error {
+	whole := start
+	if open {
+		whole += "/x" // stands for the part that * matches
+	}
+	if r, err := manifests.ParseRegistryRef(whole); err != nil || r.File != "" || !r.Digest.IsZero() || open && !strings.HasSuffix(pattern, "/*") {
+		return fmt.Errorf("%.200q is neither a repository of a registry nor the beginning of one followed by /*", pattern)
 	}
 	return nil
 }
@@ -165,6 +180,9 @@ func (r Rules) Allows(name, location string) error {
 // matchURL reports whether u equals pattern, or begins with it if it ends in "*".
 func matchURL(u *url.URL, pattern string) bool {
 	start, open := strings.CutSuffix(pattern, "*")
+	if r, err := manifests.ParseRegistryRef(start); err == nil && !open {
+		return manifests.ShortLocation(u.String()) == r.String()
+	}
 	p, err := url.Parse(start)
 	if err != nil || u.Scheme != p.Scheme || !strings.EqualFold(u.Host, p.Host) {
 		return false

@@ -237,7 +237,7 @@ func (c *catalog) artifact(r Release, places []Artifact) (manifests.Artifact, er
 			out.Chunks = place.Chunks
 		}
 		if place.Path != "" {
-			ref, err := manifests.Join(c.url, place.Path)
+			ref, err := manifests.JoinArtifact(c.url, place.Path, a.SHA256)
 			if err != nil {
 				return manifests.Artifact{}, err
 			}

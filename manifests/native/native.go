@@ -48,7 +48,7 @@ import (
 // [manifests.Source].
 type Source struct {
 	Channel string // the name under which the user added it; the manifest must state the same
-	URL     string // of channel.toml: https, http or file, as manifests.Locate returns it
+	URL     string // of channel.toml: https, http, file or oci, as manifests.Locate returns it
 	// Policy has the channel's keys and threshold. CheckKeys sets its other fields.
 	Policy verify.Policy
 	// Edition is the keys document that Policy comes from.
@@ -62,9 +62,9 @@ type Source struct {
 // manifest. Errors match verify.ErrUntrusted if the manifest is unsigned, wrongly
 // signed, too large or breaks its format. Other errors are those of t.
 func (s Source) Fetch(ctx context.Context, t manifests.Transport, q manifests.Query) (manifests.Catalog, error) {
-	location, err := manifests.ParseURL(s.URL)
-	if err != nil || location.RawQuery != "" {
-		return nil, fmt.Errorf("channel %s: %s is not an https, http or file URL without query", s.Channel, manifests.Redact(s.URL))
+	scheme, err := s.scheme()
+	if err != nil {
+		return nil, err
 	}
 	if err := s.Edition.fresh(s.Channel, q.Now); err != nil {
 		return nil, err
@@ -77,10 +77,23 @@ func (s Source) Fetch(ctx context.Context, t manifests.Transport, q manifests.Qu
 	if err != nil {
 		return nil, err
 	}
-	if err := m.checkSchemes(location.Scheme); err != nil {
+	if err := m.checkSchemes(scheme); err != nil {
 		return nil, fmt.Errorf("channel %s: %w", s.Channel, err)
 	}
 	return newCatalog(m, d, s), nil
+}
+
+// scheme returns the scheme that the URLs of artifacts may have apart from https: that of
+// the channel's location. A registry is asked by https.
+func (s Source) scheme() (string, error) {
+	if _, err := manifests.ParseRegistryRef(s.URL); err == nil {
+		return "https", nil
+	}
+	location, err := manifests.ParseURL(s.URL)
+	if err != nil || location.RawQuery != "" {
+		return "", fmt.Errorf("channel %s: %s is not an https, http, file or oci URL without query", s.Channel, manifests.Redact(s.URL))
+	}
+	return location.Scheme, nil
 }
 
 // SignaturesOf returns the path, below the directory of channel.toml, of a copy of the

@@ -19,6 +19,15 @@ type StatusError struct {
 
 	Server string // the scheme and host that answered, after redirects; empty for a proxy's answer
 	Shown  string // the Source of the Authorization that it was shown, empty if none
+	// Challenges are the values of WWW-Authenticate: how the server wants to be shown who
+	// asks. RFC 9110, section 11.6.1.
+	Challenges []string
+}
+
+// by completes e: answer came from a server to which shown was shown.
+func (e *StatusError) by(answer *http.Response, shown Authorization) {
+	e.Server, e.Shown = answer.Request.URL.Scheme+"://"+answer.Request.URL.Host, shown.Source
+	e.Challenges = answer.Header.Values("WWW-Authenticate")
 }
 
 func (e *StatusError) Error() string {
@@ -117,7 +126,7 @@ func checkAnswer(ref string, answer *http.Response, q question, now func() time.
 		end = size
 	}
 	if err != nil || first != q.from || last != end-1 || last >= size || answer.ContentLength >= 0 && answer.ContentLength != end-q.from {
-		return 0, fmt.Errorf("%s: %w: requested %s, got %.60q", ref, manifests.ErrNoRange, q.header(), answer.Header.Get("Content-Range"))
+		return 0, fmt.Errorf("%s: %w: requested %s, got %.60q", ref, manifests.ErrNoRange, q.bounds(), answer.Header.Get("Content-Range"))
 	}
 	return size, nil
 }

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -119,7 +120,7 @@ func TestStatusNamesServerAndSource(t *testing.T) {
 	} {
 		h, _ := web(Config{Credential: credential})
 		_, _, err := get(t, h, ref, 0)
-		if status, ok := errors.AsType[*StatusError](err); !ok || *status != want {
+		if status, ok := errors.AsType[*StatusError](err); !ok || !reflect.DeepEqual(*status, want) {
 			t.Errorf("%s: %+v, want %+v", ref, err, want)
 		}
 	}

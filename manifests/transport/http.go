@@ -27,6 +27,7 @@ type Config struct {
 	// Credential returns what to show to the server of a URL, where the ref holds no user
 	// itself; nil: nothing.
 	Credential CredentialFunc
+	Accept     string // the Accept header of every request; empty: none
 	// Wait sleeps for d or until ctx ends, and then returns ctx's error; nil: the real
 	// clock.
 	Wait func(ctx context.Context, d time.Duration) error
@@ -191,29 +192,39 @@ func (h *httpTransport) Size(ctx context.Context, ref string) (int64, error) {
 	return a.Size, a.Body.Close()
 }
 
-func (h *httpTransport) retry(ctx context.Context, ref string, q question) (manifests.Answer, error) {
+func (h *httpTransport) retry(ctx context.Context, ref string, q question) (a manifests.Answer, err error) {
+	err = h.retrying(ctx, ref, func() (err error) {
+		a, err = h.open(ctx, ref, q)
+		return err
+	})
+	return a, err
+}
+
+// retrying calls attempt until it succeeds, or fails with an error that waiting does not
+// change, or has been called often enough.
+func (h *httpTransport) retrying(ctx context.Context, ref string, attempt func() error) error {
 	asked := time.Duration(0)
 	for try := 0; ; try++ {
-		a, err := h.open(ctx, ref, q)
+		err := attempt()
 		later, ok := errors.AsType[*retryError](err)
 		if !ok {
-			return a, err
+			return err
 		}
 		limit := h.c.Retries
 		if later.unconnected {
 			limit = h.c.Redials
 		}
 		if asked += later.after; later.after > h.c.MaxAsked || asked > 2*h.c.MaxAsked {
-			return a, &WaitError{later.after, later.err}
+			return &WaitError{later.after, later.err}
 		}
 		if try >= limit || ctx.Err() != nil {
-			return a, later.err
+			return later.err
 		}
 		if later.after > 0 {
 			tellWait(ctx, ref, later.after)
 		}
 		if err := h.c.Wait(ctx, max(h.pause(try), later.after)); err != nil {
-			return a, unreachable(ctx, ref, err)
+			return unreachable(ctx, ref, err)
 		}
 	}
 }
@@ -246,12 +257,7 @@ func (h *httpTransport) open(caller context.Context, ref string, q question) (ma
 	}
 	if err != nil {
 		cancel(nil)
-		failed := unreachable(caller, ref, explainLookup(err))
-		if isRetryable(err) {
-			dial, dialed := errors.AsType[*net.OpError](err)
-			failed = &retryError{err: failed, unconnected: dialed && dial.Op != "read" && dial.Op != "write"}
-		}
-		return manifests.Answer{}, failed
+		return manifests.Answer{}, failedRequest(caller, ref, err)
 	}
 	if answer.StatusCode == http.StatusNotModified && isConditional(answer.Request) {
 		answer.Body.Close()
@@ -267,7 +273,7 @@ func (h *httpTransport) open(caller context.Context, ref string, q question) (ma
 		answer.Body.Close()
 		cancel(nil)
 		if status, ok := errors.AsType[*StatusError](err); ok {
-			status.Server, status.Shown = answer.Request.URL.Scheme+"://"+answer.Request.URL.Host, shown.Source
+			status.by(answer, shown)
 		}
 		return manifests.Answer{}, err
 	}
@@ -287,6 +293,17 @@ func (h *httpTransport) open(caller context.Context, ref string, q question) (ma
 		Type:       answer.Header.Get("Content-Type"),
 		Validators: readValidators(answer.Request.URL, answer.Header),
 	}, nil
+}
+
+// failedRequest returns the error of a request for ref that got no answer, as a *retryError
+// if it may get one later.
+func failedRequest(ctx context.Context, ref string, err error) error {
+	failed := unreachable(ctx, ref, explainLookup(err))
+	if !isRetryable(err) {
+		return failed
+	}
+	dial, dialed := errors.AsType[*net.OpError](err)
+	return &retryError{err: failed, unconnected: dialed && dial.Op != "read" && dial.Op != "write"}
 }
 
 // A lookupError reports that a host has no address, without the address of the resolver
@@ -322,10 +339,11 @@ func isRetryable(err error) bool {
 		status  *StatusError
 		host    *net.DNSError
 		cert    *tls.CertificateVerificationError
+		plain   tls.RecordHeaderError
 		slow    net.Error
 	)
 	switch {
-	case errors.As(err, &refused), errors.As(err, &leaves), errors.As(err, &cert):
+	case errors.As(err, &refused), errors.As(err, &leaves), errors.As(err, &cert), errors.As(err, &plain):
 		return false
 	case errors.As(err, &status):
 		return isTransient(status.Code)

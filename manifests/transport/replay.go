@@ -75,6 +75,17 @@ type storedSet struct {
 	validators map[string]manifests.Validators // by file name
 }
 
+// snapshot returns the validators of all documents of the set together, if the server
+// publishes them so.
+func (s storedSet) snapshot() manifests.Validators {
+	for _, v := range s.validators {
+		if v.Snapshot {
+			return v
+		}
+	}
+	return manifests.Validators{}
+}
+
 // readSet reads what the set states. Whatever is missing or damaged is left out.
 func (r Replay) readSet() (s storedSet) {
 	s.files, _ = readIndex(r.Root, r.Dir)

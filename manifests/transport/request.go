@@ -3,6 +3,8 @@ package transport
 import (
 	"context"
 	"fmt"
+	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"strings"
@@ -16,13 +18,16 @@ type question struct {
 	from   int64
 	to     int64                // end of the range, exclusive; negative: to the end of the document
 	have   manifests.Validators // of the copy that the caller has; zero: none
+	header http.Header          // more headers
+	body   func() io.Reader     // what is sent; nil: nothing
+	size   int64                // bytes of body
 }
 
 // whole reports whether q requests the whole document.
 func (q question) whole() bool { return q.from == 0 && q.to < 0 }
 
-// header returns the value of the Range header. RFC 9110, section 14.2.
-func (q question) header() string {
+// bounds returns the value of the Range header. RFC 9110, section 14.2.
+func (q question) bounds() string {
 	if q.to < 0 {
 		return fmt.Sprintf("bytes=%d-", q.from)
 	}
@@ -75,18 +80,29 @@ func sameOrigin(a, b *url.URL) bool {
 func (h *httpTransport) send(ctx context.Context, u *url.URL, shown Authorization, q question) (*http.Response, error) {
 	bare := *u
 	bare.User, bare.Fragment, bare.RawFragment = nil, "", ""
-	request, err := http.NewRequestWithContext(ctx, q.method, bare.String(), nil)
+	var sent io.Reader
+	if q.body != nil && q.size > 0 {
+		sent = q.body()
+	}
+	request, err := http.NewRequestWithContext(ctx, q.method, bare.String(), sent)
 	if err != nil {
 		return nil, refusal("not a valid URL for a request")
 	}
+	if sent != nil {
+		request.ContentLength = q.size
+	}
+	maps.Copy(request.Header, q.header)
 	request.Header.Set("User-Agent", "kist/"+h.c.Version)
 	request.Header.Set("Accept-Encoding", "identity")
+	if h.c.Accept != "" {
+		request.Header.Set("Accept", h.c.Accept)
+	}
 	shown.addTo(request)
 	if manifests.AvoidsCaches(ctx) {
 		request.Header.Set("Cache-Control", "no-cache")
 	}
 	if !q.whole() {
-		request.Header.Set("Range", q.header())
+		request.Header.Set("Range", q.bounds())
 	}
 	setConditions(request, q.have)
 	answer, err := h.round.RoundTrip(request)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"strings"
 	"sync"
@@ -13,7 +14,9 @@ import (
 
 // A Revalidating transport asks From only for what has changed since the set in Stored
 // was recorded. A document that the server calls unchanged comes from the set, and so
-// does a detached signature of it, without a request. Nothing else of the set is used.
+// does a detached signature of it, without a request. If the server publishes documents
+// together (manifests.Validators.Snapshot) and calls them unchanged, a document that was
+// recorded as absent is absent. Nothing else of the set is used.
 //
 // A document comes from the set only if it still has the digest that was recorded with
 // its validators; otherwise it is fetched. Each ref comes from the set at most once: a
@@ -52,19 +55,24 @@ func (r *Revalidating) OpenAnswer(ctx context.Context, ref string, offset int64)
 	if isSignature {
 		return r.reuse(ref, data, have), nil
 	}
-	if data == nil {
+	if data == nil && !have.Snapshot {
 		return manifests.OpenAnswer(ctx, r.From, ref, offset)
 	}
 	a, err := manifests.OpenChanged(ctx, r.From, ref, have)
-	if errors.Is(err, manifests.ErrUnchanged) {
-		return r.reuse(ref, data, have), nil
+	if !errors.Is(err, manifests.ErrUnchanged) {
+		return a, err
 	}
-	return a, err
+	a = r.reuse(ref, data, have)
+	if data == nil {
+		return manifests.Answer{}, fmt.Errorf("%s: %w", manifests.Redact(ref), manifests.ErrNotFound)
+	}
+	return a, nil
 }
 
 // stored returns the stored document of ref and its validators, if ref is asked for the
 // first time and the document can be used. isSignature reports that it is the signature
-// of an unchanged document.
+// of an unchanged document. Without data, the validators are those of a snapshot in which
+// ref was absent.
 func (r *Revalidating) stored(ref string, offset int64) (data []byte, have manifests.Validators, isSignature bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -78,12 +86,17 @@ func (r *Revalidating) stored(ref string, offset int64) (data []byte, have manif
 	if !r.loaded {
 		r.set, r.loaded = r.Stored.readSet(), true
 	}
+	if _, missing := r.set.files[recordName(ref)+absent]; missing {
+		return nil, r.set.snapshot(), false
+	}
 	have, isSignature = r.set.validators[recordName(ref)], r.signsUnchanged(ref)
 	if have.IsZero() && !isSignature {
 		return nil, have, false
 	}
-	data = r.Stored.read(ref, r.set)
-	return data, have, isSignature && data != nil
+	if data = r.Stored.read(ref, r.set); data == nil {
+		return nil, manifests.Validators{}, false
+	}
+	return data, have, isSignature
 }
 
 // signsUnchanged reports whether ref is the name of an unchanged document and a suffix,

@@ -96,6 +96,15 @@ func isConditional(r *http.Request) bool {
 	return r.Header.Get("If-None-Match") != "" || r.Header.Get("If-Modified-Since") != ""
 }
 
+// LocationOf returns the Location of the validators of an https or http URL.
+func LocationOf(ref string) string {
+	u, err := url.Parse(ref)
+	if err != nil {
+		return ""
+	}
+	return digestOfURL(u)
+}
+
 // digestOfURL returns the SHA-256 of u without its user, password and fragment, in hex.
 // URLs themselves are not stored, because some hold secrets in their query.
 func digestOfURL(u *url.URL) string {

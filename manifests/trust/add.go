@@ -62,6 +62,9 @@ func NewChannel(c channels.Channel, where, cwd string, keys func() (*verify.Keyr
 // locate checks the format and the tools of a channel to be added, and sets its URL. where
 // is what the user typed: a URL, or a path relative to cwd.
 func locate(c *channels.Channel, where, cwd string) (err error) {
+	if manifests.IsRegistryRef(where) && c.Format != "native" {
+		return manifests.Invalid("%s: a registry holds channels of format native only", manifests.Redact(where))
+	}
 	switch c.Format {
 	case "native":
 		c.URL, err = manifests.Locate(where, cwd, "channel.toml")
