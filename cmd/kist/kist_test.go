@@ -41,8 +41,8 @@ func testEnv(t *testing.T, args ...string) (cli.Env, *bytes.Buffer, *bytes.Buffe
 }
 
 // always returns an Env.Transport that shows no credentials.
-func always(t manifests.Transport) func(transport.CredentialFunc) manifests.Transport {
-	return func(transport.CredentialFunc) manifests.Transport { return t }
+func always(t manifests.Transport) func(transport.Logins) manifests.Transport {
+	return func(transport.Logins) manifests.Transport { return t }
 }
 
 func TestPanicsNeverReachUsers(t *testing.T) {

@@ -14,6 +14,7 @@ import (
 	"github.com/kist-tools/kist/manifests"
 	"github.com/kist-tools/kist/manifests/debian"
 	"github.com/kist-tools/kist/manifests/transport"
+	"github.com/kist-tools/kist/manifests/transport/oci"
 )
 
 // hostEnv is the environment of this process.
@@ -23,6 +24,7 @@ func hostEnv() cli.Env {
 	platform := host.Platform(machine)
 	dirs := host.ReadDirs(os.Getenv, runtime.GOOS)
 	terminal := term.Detect(os.Stdin, os.Stdout, os.Stderr)
+	network := hostTransport()
 	wait := 10 * time.Minute
 	if terminal.Stderr { // somebody is watching
 		wait = time.Minute
@@ -42,7 +44,8 @@ func hostEnv() cli.Env {
 		Child:     hostChild(),
 		Stages:    &install.Stages{},
 		Terminal:  terminal,
-		Transport: webTransport(hostTransport()),
+		Transport: webTransport(network),
+		Network:   network,
 		GoProxy: func(ctx context.Context, path host.SearchPath) string {
 			config, _ := os.UserConfigDir()
 			return host.GoProxy(ctx, path, os.Environ(), config)
@@ -60,10 +63,11 @@ func hostTransport() transport.Config {
 }
 
 // webTransport returns the value of cli.Env.Transport for a network configured by c.
-func webTransport(c transport.Config) func(transport.CredentialFunc) manifests.Transport {
-	return func(credential transport.CredentialFunc) manifests.Transport {
-		c.Credential = credential
-		return transport.New(c)
+func webTransport(c transport.Config) func(transport.Logins) manifests.Transport {
+	return func(logins transport.Logins) manifests.Transport {
+		c.Credential, c.Login = logins.Credential, logins.Login
+		web := transport.New(c)
+		return transport.Mux(map[string]manifests.Transport{"https": web, "http": web, "file": web, manifests.RegistryScheme: oci.New(c)})
 	}
 }
 

@@ -29,7 +29,7 @@ step can also be done with a text editor and gpg.
   kist publish sign DIR --secret-key secret.asc
   kist publish verify DIR`,
 		a.publishInitCommand(), a.publishAddCommand(), a.publishListCommand(), a.publishEditCommand(), a.publishRemoveCommand(), a.publishSetCommand(),
-		a.publishSignCommand(), a.publishKeysCommand(), a.publishVerifyCommand(), a.publishPruneCommand())
+		a.publishSignCommand(), a.publishKeysCommand(), a.publishVerifyCommand(), a.publishPushCommand(), a.publishPruneCommand())
 }
 
 // withPublished calls run with the directory of a channel. For a dry run, that is a

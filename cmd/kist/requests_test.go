@@ -169,8 +169,8 @@ func (m member) costs(verb string, documents, artifacts int64, bytes int, args .
 	getenv := func(name string) string { return cmp.Or(map[string]string{"HOME": m.home}[name]) }
 	env.Dirs, env.Now = host.ReadDirs(getenv, "linux"), func() time.Time { return c.now }
 	env.Platform = manifests.Platform{OS: "linux", Arch: "amd64", Libc: "gnu"}
-	env.Transport = func(credential transport.CredentialFunc) manifests.Transport {
-		return transport.New(transport.Config{Version: "test", Credential: credential})
+	env.Transport = func(logins transport.Logins) manifests.Transport {
+		return transport.New(transport.Config{Version: "test", Credential: logins.Credential})
 	}
 	if code := run(context.Background(), env); code != 0 {
 		m.Fatalf("kist %.60q: exit code %d: %s%s", args, code, out, talk)

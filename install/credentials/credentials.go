@@ -7,6 +7,7 @@
 //     asked, the one with the longest. It names a file with a token, a user and a file
 //     with the password, or a program that prints both ([Finder.Ask]).
 //   - the netrc file, by the name of the host, over https or to this machine.
+//   - for registries, the files of docker and podman, and the helpers that these name.
 //
 // What is found is never stored and never printed.
 package credentials
@@ -37,15 +38,18 @@ const maxSecret = 64 << 10
 type Finder struct {
 	Config  config.Config
 	Netrc   string       // the path of the netrc file; empty: none
+	Docker  []string     // the paths of the files of docker and podman: see [DockerFiles]
 	User    install.Host // who may read and change the files
 	Own     []string     // directories that hold what kist installed; no helper below them is run
 	Environ []string     // what helpers get: see [HelperEnviron]
 	Ask     host.HelperFunc
 	Warn    func(text string)
 
-	mu    sync.Mutex
-	found map[config.Credential]answer
-	netrc *netrc // nil: not read yet
+	mu     sync.Mutex
+	found  map[config.Credential]answer
+	netrc  *netrc       // nil: not read yet
+	docker []dockerFile // nil: not read yet
+	warned map[string]bool
 }
 
 // An answer is what a [[credential]] leads to.

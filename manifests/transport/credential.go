@@ -19,6 +19,16 @@ type Authorization struct {
 // errors end the request.
 type CredentialFunc func(context.Context, *url.URL) (Authorization, error)
 
+// A LoginFunc returns the user and password that the files of other programs have for a
+// repository of the registry at host, zero if none. Its errors end the request.
+type LoginFunc func(ctx context.Context, host, repository string) (Authorization, error)
+
+// Logins is how requests find what to show to servers.
+type Logins struct {
+	Credential CredentialFunc
+	Login      LoginFunc
+}
+
 // FromURL is the Source of a user and password that the requested URL holds itself.
 const FromURL = "the URL"
 

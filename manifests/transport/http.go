@@ -27,7 +27,10 @@ type Config struct {
 	// Credential returns what to show to the server of a URL, where the ref holds no user
 	// itself; nil: nothing.
 	Credential CredentialFunc
-	Accept     string // the Accept header of every request; empty: none
+	// Login returns what to show to a registry that asks for a login, if Credential has
+	// nothing for it; nil: nothing. Only package oci uses it.
+	Login  LoginFunc
+	Accept string // the Accept header of every request; empty: none
 	// Wait sleeps for d or until ctx ends, and then returns ctx's error; nil: the real
 	// clock.
 	Wait func(ctx context.Context, d time.Duration) error

@@ -33,23 +33,11 @@ import (
 	"github.com/kist-tools/kist/verify"
 )
 
-// Config configures New.
-type Config struct {
-	transport.Config
-	// Login returns what other programs' files have for a repository of a registry, zero
-	// if nothing. It is called if the registry asks for a login and Credential has none;
-	// nil: nothing.
-	Login LoginFunc
-}
-
-// A LoginFunc returns the user and password for a repository of the registry at host.
-type LoginFunc func(ctx context.Context, host, repository string) (transport.Authorization, error)
-
 // A Transport is the transport for oci URLs. It asks for a tag once, and then answers for
 // the edition that the tag led to, so that one command sees one edition. It implements
 // manifests.Ranger, manifests.Answerer and manifests.Revalidator.
 type Transport struct {
-	c   Config
+	c   transport.Config
 	web transport.Web
 
 	mu     sync.Mutex
@@ -64,10 +52,10 @@ type repositoryKey struct {
 }
 
 // New returns the transport configured by c.
-func New(c Config) *Transport {
+func New(c transport.Config) *Transport {
 	t := &Transport{c: c, plain: map[string]bool{}, logins: map[repositoryKey]transport.Authorization{}, heads: map[string]*head{}}
-	c.Config.Credential, c.Config.Accept = t.authorize, strings.Join([]string{IndexType, ManifestType, "*/*;q=0.1"}, ", ")
-	t.web = transport.NewWeb(c.Config)
+	c.Credential, c.Accept = t.authorize, strings.Join([]string{IndexType, ManifestType, "*/*;q=0.1"}, ", ")
+	t.web = transport.NewWeb(c)
 	return t
 }
 

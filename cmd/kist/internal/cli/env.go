@@ -38,8 +38,10 @@ type Env struct {
 	Terminal term.Terminal
 
 	// Transport returns what fetches all bytes, from the network and from file URLs. It
-	// shows servers the credentials that it is given.
-	Transport func(transport.CredentialFunc) manifests.Transport
+	// shows servers what logins finds.
+	Transport func(logins transport.Logins) manifests.Transport
+	// Network is how registries are reached to send something to them.
+	Network transport.Config
 	// GoProxy returns the module proxies that this machine's Go is set to use, in the
 	// syntax of GOPROXY, or "" if it has no Go on the path.
 	GoProxy func(context.Context, host.SearchPath) string

@@ -22,6 +22,7 @@ import (
 	"github.com/kist-tools/kist/manifests/channels"
 	"github.com/kist-tools/kist/manifests/config"
 	"github.com/kist-tools/kist/manifests/transport"
+	"github.com/kist-tools/kist/manifests/transport/oci"
 	"github.com/kist-tools/kist/manifests/trust"
 	"github.com/kist-tools/kist/verify"
 )
@@ -173,19 +174,37 @@ func (a *App) WarnOfDamage(s *toolset.Set) {
 func (a *App) transport() *transport.Mirrored {
 	c, err := a.Dirs.ReadConfig(a.Host)
 	a.stores = c.Stores
-	from := a.Transport(a.credentials(c).For)
+	from := a.Transport(a.logins(c))
 	if a.Flags.Offline {
 		from = transport.Offline(from)
 	}
 	return &transport.Mirrored{From: from, Config: c, Err: err, Detail: func(text string) { a.Detail("%s", text) }}
 }
 
-// credentials returns what finds the credentials of this command.
+// Registry returns what sends to registries, with the credentials that config.toml and the
+// files of docker and podman have.
+func (a *App) Registry() (*oci.Transport, error) {
+	c, err := a.Dirs.ReadConfig(a.Host)
+	if err != nil {
+		return nil, err
+	}
+	logins, network := a.logins(c), a.Network
+	network.Credential, network.Login = logins.Credential, logins.Login
+	return oci.New(network), nil
+}
+
+// logins returns what finds the credentials of this command.
+func (a *App) logins(c config.Config) transport.Logins {
+	f := a.credentials(c)
+	return transport.Logins{Credential: f.For, Login: f.ForRegistry}
+}
+
 func (a *App) credentials(c config.Config) *credentials.Finder {
 	own := append([]string{filepath.Join(a.Dirs.Data, "kist")}, c.Stores...)
 	return &credentials.Finder{
 		Config:  c,
 		Netrc:   credentials.NetrcFile(a.Getenv, a.Dirs.Home, runtime.GOOS),
+		Docker:  credentials.DockerFiles(a.Getenv, a.Dirs.Home),
 		User:    a.Host,
 		Own:     own,
 		Environ: credentials.HelperEnviron(a.Environ, host.ParsePath(a.Getenv("PATH"), a.Dirs.Bin, own...).PathWithoutKist()),

@@ -9,6 +9,9 @@ import (
 	"github.com/kist-tools/kist/install"
 )
 
+// Upload is the stage of sending a file to a registry.
+const Upload install.Stage = "upload"
+
 const (
 	// linesEvery is how often a long step is reported without a terminal.
 	linesEvery = 5 * time.Second
@@ -58,7 +61,7 @@ func (d *display) show(p install.Progress) {
 	case began:
 		d.last = d.now()
 		size := ""
-		if p.Total > 0 && p.Stage == install.Download {
+		if p.Total > 0 && (p.Stage == install.Download || p.Stage == Upload) {
 			size = " (" + ByteSize(p.Total) + ")"
 		}
 		writeLine(d.out, "%s %s%s", doing(p.Stage), labelOf(p), size)
@@ -103,7 +106,7 @@ func (d *display) note(p install.Progress) (began bool) {
 // sum adds up the earliest stage that has unfinished steps, or else returns last,
 // the latest report.
 func (d *display) sum(last install.Progress) progressLine {
-	for _, stage := range []install.Stage{install.Download, install.Verify, install.Unpack} {
+	for _, stage := range []install.Stage{install.Download, Upload, install.Verify, install.Unpack} {
 		var working []*step
 		line := progressLine{doing: doing(stage)}
 		for _, s := range d.steps {
@@ -184,6 +187,8 @@ func doing(s install.Stage) string {
 	switch s {
 	case install.Download:
 		return "downloading"
+	case Upload:
+		return "uploading"
 	case install.Verify:
 		return "verifying"
 	case install.Unpack:
