@@ -102,7 +102,7 @@ var edges = map[string][]string{
 	"cmd/kist/internal/namedfiles": {"install", "install/host", "manifests", "manifests/project", "manifests/rootfs", "verify"},
 	"cmd/kist/internal/failure": {"cmd/kist/internal/namedfiles", "cmd/kist/internal/term", "install", "install/credentials", "install/evidence",
 		"install/host", "install/mirror", "install/plan", "install/toolset", "install/trial", "manifests", "manifests/channels", "manifests/config", "manifests/debian",
-		"manifests/gosum", "manifests/lockfile", "manifests/project", "manifests/publish", "manifests/system", "manifests/transport", "manifests/trust", "manifests/upstreams",
+		"manifests/gosum", "manifests/lockfile", "manifests/project", "manifests/publish", "manifests/publish/push", "manifests/system", "manifests/transport", "manifests/trust", "manifests/upstreams",
 		"verify"},
 	"cmd/kist/internal/prooftext": {"cmd/kist/internal/term", "install/evidence", "manifests/trust", "verify"},
 	"cmd/kist/internal/help":      {"cmd/kist/internal/failure", "cmd/kist/internal/term", "install/plan"},

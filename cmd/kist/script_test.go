@@ -20,6 +20,7 @@ import (
 
 	"github.com/kist-tools/kist/cmd/kist/internal/cli"
 	"github.com/kist-tools/kist/install"
+	"github.com/kist-tools/kist/manifests/transport/oci/ocitest"
 )
 
 // The scripts in testdata/script are the specification of the command line, one file for
@@ -75,6 +76,7 @@ func TestScripts(t *testing.T) {
 				"SHELL=/bin/sh", "LC_ALL=C",
 			)
 			env.Values[scriptServers] = map[string]*httptest.Server{}
+			env.Values[scriptRegistries] = map[string]*ocitest.Registry{}
 			return os.Mkdir(home, 0o755)
 		},
 	})
@@ -163,6 +165,10 @@ func scriptCommands() map[string]scriptCommand {
 		"fill": scriptFill,
 		// serve VAR DIR [tls|forged|moved=URL|HOW]: serve DIR on the loopback interface, its URL in VAR; what is asked for goes to the file VAR.requests, with what Authorization to VAR.shown.
 		"serve": scriptServe,
+		// registry VAR [tls|basic|token]: serve an OCI registry, its host and port in VAR; requests go to VAR.requests, their Authorization to VAR.shown.
+		"registry": scriptServeRegistry,
+		// change VAR HOW [ARGUMENT…]: change what a registry holds or answers; HOW "honest" ends its lies.
+		"change": scriptChangeRegistry,
 		// close VAR: stop serving. The builtin stop would end the script.
 		"close": scriptClose,
 		// flip FILE [OFFSET]: change one bit of it.

@@ -26,6 +26,9 @@ const (
 // such files (.htaccess, .user.ini); below "_file" directories may begin with a dot. Its
 // error matches ErrName.
 func Name(ref string) (string, error) {
+	if manifests.IsRegistryRef(ref) {
+		return "", verify.Errorf(ErrName, "%s: a mirror of files has no place for what is in a registry; copy the repository to another registry instead", manifests.Redact(ref))
+	}
 	u, err := manifests.ParseURL(ref)
 	if err != nil {
 		return "", verify.Errorf(ErrName, "%s: %w", manifests.Redact(ref), err)

@@ -85,7 +85,7 @@ func (p Push) Run(ctx context.Context) (Done, error) {
 	if err != nil {
 		return done, err
 	}
-	if tagged.head && tagged.serial {
+	if tagged.head {
 		done.Unchanged = true
 		return done, nil
 	}
@@ -114,42 +114,45 @@ type tags struct{ serial, head bool }
 // checkTags looks whether the repository's tags may be what the edition makes them.
 // restarted says that the channel's keys let its serials start over.
 func (p Push) checkTags(ctx context.Context, e Edition, restarted bool) (t tags, err error) {
-	name := p.To.String()
+	if t.head, err = p.checkHead(ctx, e, restarted); err != nil || t.head {
+		t.serial = t.head
+		return t, err
+	}
 	have, err := p.To.Tagged(ctx, SerialTag(e.Serial))
 	switch {
 	case errors.Is(err, manifests.ErrNotFound):
-	case err != nil:
-		return t, err
-	case !bytes.Equal(have, e.Index):
-		return t, fmt.Errorf("%s: %w: %d", name, ErrTaken, e.Serial)
-	default:
-		t.serial = true
+		return t, nil
+	case err == nil && !bytes.Equal(have, e.Index):
+		err = fmt.Errorf("%s: %w: %d", p.To, ErrTaken, e.Serial)
 	}
-	have, err = p.To.Tagged(ctx, p.Tag)
+	t.serial = err == nil
+	return t, err
+}
+
+// checkHead reports whether p.Tag leads to e already.
+func (p Push) checkHead(ctx context.Context, e Edition, restarted bool) (same bool, err error) {
+	have, err := p.To.Tagged(ctx, p.Tag)
 	switch {
 	case errors.Is(err, manifests.ErrNotFound):
-		return t, nil
-	case err != nil:
-		return t, err
-	case bytes.Equal(have, e.Index):
-		t.head = true
-		return t, nil
+		return false, nil
+	case err != nil || bytes.Equal(have, e.Index):
+		return err == nil, err
 	}
 	index, err := oci.ParseIndex(have)
 	if err != nil {
-		return t, verify.Errorf(ErrOther, "%s: its tag %s: %v", name, p.Tag, err)
+		return false, fmt.Errorf("%s: %w: its tag %s: %v", p.To, ErrOther, p.Tag, err)
 	}
 	if channel := index.Annotations[oci.ChannelKey]; channel != e.Channel {
-		return t, verify.Errorf(ErrOther, "%s: it holds channel %.100q, not %q", name, channel, e.Channel)
+		return false, fmt.Errorf("%s: %w: it holds channel %.100q, not %q", p.To, ErrOther, channel, e.Channel)
 	}
 	serial, err := strconv.ParseUint(index.Annotations[oci.SerialKey], 10, 64)
 	if err != nil {
-		return t, verify.Errorf(ErrOther, "%s: its tag %s states no serial", name, p.Tag)
+		return false, fmt.Errorf("%s: %w: its tag %s states no serial", p.To, ErrOther, p.Tag)
 	}
 	if serial > e.Serial && !restarted {
-		return t, fmt.Errorf("%s: %w: serial %d, and this is %d", name, ErrNewer, serial, e.Serial)
+		return false, fmt.Errorf("%s: %w: serial %d, and this is %d", p.To, ErrNewer, serial, e.Serial)
 	}
-	return t, nil
+	return false, nil
 }
 
 // checkURLs checks that users of a registry accept the URLs of the manifest: in a channel

@@ -47,7 +47,7 @@ func (t *Transport) authorize(ctx context.Context, u *url.URL) (transport.Author
 // do calls ask with the beginning of the repository's URLs, and again with a login if the
 // registry wants one, or by http if a registry of this machine speaks that.
 func (r repository) do(ctx context.Context, ask func(ctx context.Context, base string) error) error {
-	for asked := false; ; asked = true {
+	for loggedIn := false; ; {
 		origin := r.t.origin(r.host)
 		with := ctx
 		if a, ok := r.t.login(r); ok {
@@ -56,11 +56,13 @@ func (r repository) do(ctx context.Context, ask func(ctx context.Context, base s
 		err := ask(with, origin+"/v2/"+r.name+"/")
 		if _, plain := errors.AsType[tls.RecordHeaderError](err); plain && manifests.IsLoopback(r.host) && strings.HasPrefix(origin, "https:") {
 			r.t.speakPlainly(r.host)
-			asked = false
 			continue
 		}
 		status, refused := errors.AsType[*transport.StatusError](err)
-		if asked || !refused || status.Code != http.StatusUnauthorized || status.Server != origin {
+		if refused {
+			status.Registry = status.Server == origin
+		}
+		if loggedIn || !refused || status.Code != http.StatusUnauthorized || status.Server != origin {
 			return err
 		}
 		a, known, failed := r.logIn(ctx, origin, status)
@@ -71,6 +73,7 @@ func (r repository) do(ctx context.Context, ask func(ctx context.Context, base s
 			return err
 		}
 		r.t.storeLogin(r, a)
+		loggedIn = true
 	}
 }
 

@@ -109,7 +109,7 @@ func (r Repository) PutBlob(ctx context.Context, d verify.Digest, from io.Reader
 func explainUpload(err error) error {
 	status, ok := errors.AsType[*transport.StatusError](err)
 	if ok && status.Code >= 400 && status.Code < 500 && status.Code != 401 && status.Code != 403 && status.Code != 429 {
-		return verify.Errorf(ErrRefusedUpload, "%w", status)
+		return fmt.Errorf("%w: %w", ErrRefusedUpload, status)
 	}
 	return err
 }

@@ -25,6 +25,8 @@ func (c Context) statusHint(e *transport.StatusError) string {
 		return fmt.Sprintf("it was shown what a [[credential]] of %s names; correct it there", e.Shown)
 	case e.Shown != "":
 		return fmt.Sprintf("it was shown the user and password of %s; correct them there", e.Shown)
+	case e.Registry:
+		return fmt.Sprintf("if it wants a login, use docker login or podman login, or add a [[credential]] with url = %q to %s", e.Server+"/", file)
 	case strings.HasPrefix(e.Server, "https:"):
 		return fmt.Sprintf("if it wants a password or token, add a [[credential]] with url = %q to %s, or the host to a netrc file", e.Server+"/", file)
 	}

@@ -5,6 +5,7 @@ import (
 	"github.com/kist-tools/kist/install"
 	"github.com/kist-tools/kist/manifests"
 	"github.com/kist-tools/kist/manifests/publish"
+	"github.com/kist-tools/kist/manifests/publish/push"
 	"github.com/kist-tools/kist/verify"
 )
 
@@ -20,6 +21,9 @@ func publisherHints() []hintRow {
 			return "sign it again: kist publish sign DIR --secret-key FILE, or for the keys kist publish keys DIR --secret-key FILE"
 		}),
 		fixedHint[*verify.DowngradeError]("stale", "a newer one was published meanwhile: kist publish sign DIR --unsigned-out FILE writes what to sign now"),
+		hintIf(push.ErrTaken, "stale", "sign it again, which gives it a later serial: kist publish sign DIR --secret-key FILE"),
+		hintIf(push.ErrNewer, "stale", "push from the directory that has the newest edition, or sign this one until its serial is later"),
+		hintIf(push.ErrOther, "refused", "name a repository of the channel's own"),
 		fixedHint[error]("stale", "put back keys.toml and what is in keys/ as kist publish keys wrote them"),
 		hintFor("untrusted", func(_ *verify.SignatureError, c Context) string {
 			if c.Verb == "publish verify" {
