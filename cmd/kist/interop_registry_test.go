@@ -1,0 +1,173 @@
+//go:build interop
+
+package main
+
+import (
+	"archive/tar"
+	"compress/gzip"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/base64"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"oras.land/oras-go/v2"
+	ocilayout "oras.land/oras-go/v2/content/oci"
+	"oras.land/oras-go/v2/registry/remote"
+	"oras.land/oras-go/v2/registry/remote/auth"
+)
+
+// A realRegistry is Debian's docker-registry: the implementation of CNCF Distribution.
+type realRegistry struct {
+	host, conf, storage string
+	ca                  string // of its certificate; empty for http
+}
+
+// startRegistry starts a docker-registry. With login, it speaks https and wants loginUser.
+func startRegistry(t *testing.T, login bool) realRegistry {
+	t.Helper()
+	work := commonDir(t)
+	r := realRegistry{host: freeAddress(t), conf: filepath.Join(work, "registry.yml"), storage: filepath.Join(work, "storage")}
+	more := ""
+	if login {
+		r.ca = certificates(t, work)
+		users := filepath.Join(work, "users")
+		write(t, users, tool(t, "htpasswd", "-nbBC", "5", loginUser, loginPassword), 0o600)
+		more = fmt.Sprintf("  tls:\n    certificate: %s/server.pem\n    key: %[1]s/server.key\nauth:\n  htpasswd:\n    realm: x\n    path: %[2]s\n", work, users)
+	}
+	write(t, r.conf, fmt.Sprintf(`version: 0.1
+log:
+  level: error
+storage:
+  filesystem:
+    rootdirectory: %s
+  delete:
+    enabled: true
+http:
+  addr: %s
+%s`, r.storage, r.host, more), 0o600)
+	startServer(t, r.host, "docker-registry", "serve", r.conf)
+	return r
+}
+
+// login returns h with the registry's certificate authority, and the login in the file that
+// docker login writes.
+func (r realRegistry) login(h *home) *home {
+	auth := base64.StdEncoding.EncodeToString([]byte(loginUser + ":" + loginPassword))
+	write(h.t, h.path(".docker", "config.json"), fmt.Sprintf(`{"auths":{%q:{"auth":%q}}}`, r.host, auth), 0o600)
+	return h.with("SSL_CERT_FILE=" + r.ca)
+}
+
+// largeArchive writes an archive of size bytes that cannot be compressed.
+func largeArchive(t *testing.T, file, version string, size int) {
+	t.Helper()
+	f, err := os.Create(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	z, _ := gzip.NewWriterLevel(f, gzip.NoCompression)
+	w := tar.NewWriter(z)
+	add := func(name string, data []byte, mode int64) {
+		w.WriteHeader(&tar.Header{Name: name, Mode: mode, Size: int64(len(data)), Typeflag: tar.TypeReg, Format: tar.FormatUSTAR})
+		w.Write(data)
+	}
+	add("large-"+version+"/bin/large", []byte("#!/bin/sh\necho large "+version+"\n"), 0o755)
+	data := make([]byte, size)
+	rand.NewChaCha8([32]byte{1}).Read(data)
+	add("large-"+version+"/lib/data", data, 0o644)
+	if err := w.Close(); err == nil {
+		err = z.Close()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// repositoryOf returns a repository as another implementation of the protocol sees it.
+func repositoryOf(t *testing.T, name, ca string) *remote.Repository {
+	t.Helper()
+	repository, err := remote.NewRepository(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	web := &http.Transport{}
+	if repository.PlainHTTP = ca == ""; ca != "" {
+		roots := x509.NewCertPool()
+		roots.AppendCertsFromPEM([]byte(takeFile(t, ca)))
+		web.TLSClientConfig = &tls.Config{RootCAs: roots}
+	}
+	repository.Client = &auth.Client{Client: &http.Client{Transport: web},
+		Credential: auth.StaticCredential(repository.Reference.Registry, auth.Credential{Username: loginUser, Password: loginPassword})}
+	return repository
+}
+
+// TestRegistry pushes a channel to a docker-registry that wants https and a login, and uses
+// it from there: large blobs in chunks, what the registry's own collector of garbage leaves,
+// and copies of it that another program makes.
+func TestRegistry(t *testing.T) {
+	program, dir, acme := build(t), commonDir(t), newSigner(t, "ed25519")
+	registry := startRegistry(t, true)
+	publisher, user := newHome(t, program), newHome(t, program)
+	at := "oci://" + registry.host + "/acme/tools"
+	publishHello(t, publisher, dir, acme, "1.0")
+	large := filepath.Join(commonDir(t), "large-1.0.tar.gz")
+	largeArchive(t, large, "1.0", 40<<20)
+	publisher.must("publish", "add", dir, large, "--platform", "any", "--strip", "1", "--command", "bin/large")
+	publisher.must("publish", "sign", dir, "--secret-key", acme.secretKey())
+
+	// Without the authority, or without a login, nothing is sent.
+	contains(t, publisher.exits(6, "publish", "push", dir, at).stderr, "certificate")
+	refused := publisher.with("SSL_CERT_FILE="+registry.ca).exits(6, "publish", "push", dir, at)
+	contains(t, refused.stderr, "401 Unauthorized")
+	contains(t, refused.stderr, "(?m)^hint: if it wants a login, use docker login or podman login")
+
+	publisher, user = registry.login(publisher), registry.login(user)
+	start := time.Now()
+	contains(t, publisher.must("publish", "push", dir, at), `(?m)^sent 4 files`)
+	t.Logf("pushed in %v", time.Since(start))
+	contains(t, publisher.must("publish", "push", dir, at), `is in oci://.* already`)
+	user.must("channel", "add", "acme", at, "--key", acme.publicKey())
+	user.must("install", "hello", "large")
+	contains(t, user.must("run", "large"), "^large 1.0")
+	user.must("verify", "--evidence")
+
+	publishHello(t, publisher, dir, acme, "1.0", "1.1")
+	contains(t, publisher.must("publish", "push", dir, at), `(?m)^sent 3 files, .*; 2 were there already$`)
+	contains(t, user.must("update"), "from 1.0 to 1.1")
+	withoutSecret(t, user.path(".local"))
+	withoutSecret(t, user.path(".cache"))
+
+	// Nothing of the channel is unused in the registry's eyes.
+	tool(t, "docker-registry", "garbage-collect", registry.conf)
+	fresh := registry.login(newHome(t, program))
+	fresh.must("channel", "add", "acme", at, "--key", acme.publicKey())
+	fresh.must("install", "hello@1.0", "hello@1.1", "large")
+
+	// A copy of the tag is the whole channel, byte for byte, by way of a directory.
+	copied := startRegistry(t, false)
+	there := copied.host + "/copy/tools"
+	from, to := repositoryOf(t, strings.TrimPrefix(at, "oci://"), registry.ca), repositoryOf(t, there, "")
+	layout, err := ocilayout.New(filepath.Join(commonDir(t), "layout"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	first, err := oras.Copy(t.Context(), from, "head", layout, "head", oras.DefaultCopyOptions)
+	if err != nil {
+		t.Fatal(err)
+	}
+	second, err := oras.Copy(t.Context(), layout, "head", to, "head", oras.DefaultCopyOptions)
+	if err != nil || first.Digest != second.Digest {
+		t.Fatalf("%v, then %v: %v", first.Digest, second.Digest, err)
+	}
+	other := newHome(t, program)
+	other.must("channel", "add", "acme", "oci://"+there, "--key", acme.publicKey())
+	other.must("install", "hello@1.0", "hello", "large")
+	fresh.must("channel", "set-url", "acme", "oci://"+there)
+}
