@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"time"
 
 	"github.com/kist-tools/kist/manifests"
@@ -306,7 +307,12 @@ func failedRequest(ctx context.Context, ref string, err error) error {
 		return failed
 	}
 	dial, dialed := errors.AsType[*net.OpError](err)
-	return &retryError{err: failed, unconnected: dialed && dial.Op != "read" && dial.Op != "write"}
+	return &retryError{err: failed, unconnected: dialed && !onConnection(dial)}
+}
+
+// onConnection reports whether op is of a connection that was made, and not its making.
+func onConnection(op *net.OpError) bool {
+	return slices.Contains([]string{"read", "write", "readfrom", "writeto", "close"}, op.Op)
 }
 
 // A lookupError reports that a host has no address, without the address of the resolver

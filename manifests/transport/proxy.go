@@ -75,7 +75,7 @@ func (e *ProxyError) Unwrap() error { return e.Err }
 // blameProxy names the proxy in err if the connection to it, or through it, failed.
 func blameProxy(r *http.Request, choose func(*http.Request) (*url.URL, error), err error) error {
 	op, ok := errors.AsType[*net.OpError](err)
-	if _, named := errors.AsType[*ProxyError](err); named || !ok || op.Op == "read" || op.Op == "write" {
+	if _, named := errors.AsType[*ProxyError](err); named || !ok || onConnection(op) {
 		return err
 	}
 	if proxy, wrong := choose(r); wrong == nil && proxy != nil {

@@ -61,6 +61,9 @@ func (w Web) attempt(caller context.Context, c Call) (Reply, error) {
 	if err != nil || u.Hostname() == "" || u.Scheme != "https" && u.Scheme != "http" {
 		return Reply{}, unreachable(caller, c.URL, errors.New("not an https or http URL"))
 	}
+	bare := *u
+	bare.RawQuery = "" // registries keep the state of an upload there
+	ref := bare.String()
 	ctx, cancel := context.WithCancelCause(caller)
 	defer cancel(nil)
 	shown, err := w.authorize(ctx, u, nil)
@@ -78,7 +81,7 @@ func (w Web) attempt(caller context.Context, c Call) (Reply, error) {
 		if caller.Err() == nil && errors.Is(context.Cause(ctx), errTooSlow) {
 			err = errTooSlow
 		}
-		failed := failedRequest(caller, c.URL, err)
+		failed := failedRequest(caller, ref, err)
 		if lost, ok := errors.AsType[*retryError](failed); ok && c.Once && !lost.unconnected {
 			failed = lost.err
 		}
@@ -86,7 +89,7 @@ func (w Web) attempt(caller context.Context, c Call) (Reply, error) {
 	}
 	defer answer.Body.Close()
 	if !slices.Contains(c.Accept, answer.StatusCode) {
-		status := &StatusError{Ref: manifests.Redact(c.URL), Code: answer.StatusCode}
+		status := &StatusError{Ref: manifests.Redact(ref), Code: answer.StatusCode}
 		status.by(answer, shown)
 		if isTransient(answer.StatusCode) {
 			return Reply{}, &retryError{err: status, after: retryAfter(answer.Header, w.c.Now)}
@@ -97,9 +100,9 @@ func (w Web) attempt(caller context.Context, c Call) (Reply, error) {
 	if c.Method == http.MethodHead {
 		remaining = 0
 	}
-	b := &body{caller, c.URL, answer.Body, remaining, newWatch(w.c.MinRate, w.c.Window, cancel)}
+	b := &body{caller, ref, answer.Body, remaining, newWatch(w.c.MinRate, w.c.Window, cancel)}
 	defer b.Close()
-	data, err := manifests.ReadLimited(b, manifests.Redact(c.URL), maxReply)
+	data, err := manifests.ReadLimited(b, manifests.Redact(ref), maxReply)
 	return Reply{answer.StatusCode, u, answer.Header, data}, err
 }
 
