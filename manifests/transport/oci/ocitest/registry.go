@@ -42,7 +42,7 @@ type Registry struct {
 	manifests map[string]manifest // by repository and digest
 	tags      map[string]string   // digests, by repository and tag
 	uploads   map[string][]byte   // by id
-	log       []Request
+	log       []*Request
 	last      int
 }
 
@@ -70,9 +70,12 @@ func New() *Registry {
 func (g *Registry) Requests() []Request {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	log := g.log
+	var list []Request
+	for _, r := range g.log {
+		list = append(list, *r)
+	}
 	g.log = nil
-	return log
+	return list
 }
 
 // SetTag makes a tag of a repository lead to a digest, "" to none.
@@ -193,27 +196,38 @@ func (g *Registry) ServeToken(w http.ResponseWriter, r *http.Request) {
 	json.NewEncoder(w).Encode(map[string]string{"token": token, "scope": r.URL.Query().Get("scope")})
 }
 
+// A counter notes what is answered to a request.
 type counter struct {
 	http.ResponseWriter
-	code int
-	n    int64
+	g       *Registry
+	request *Request
 }
 
-func (c *counter) WriteHeader(code int) { c.code = code; c.ResponseWriter.WriteHeader(code) }
+func (c *counter) note(code int, n int) {
+	c.g.mu.Lock()
+	defer c.g.mu.Unlock()
+	if c.request.Code == 0 {
+		c.request.Code = code
+	}
+	c.request.Sent += int64(n)
+}
+
+func (c *counter) WriteHeader(code int) {
+	c.note(code, 0)
+	c.ResponseWriter.WriteHeader(code)
+}
+
 func (c *counter) Write(p []byte) (int, error) {
-	n, err := c.ResponseWriter.Write(p)
-	c.n += int64(n)
-	return n, err
+	c.note(http.StatusOK, len(p))
+	return c.ResponseWriter.Write(p)
 }
 
 // ServeHTTP implements http.Handler.
 func (g *Registry) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	c := &counter{ResponseWriter: w, code: http.StatusOK}
-	defer func() {
-		g.mu.Lock()
-		defer g.mu.Unlock()
-		g.log = append(g.log, Request{r.Method, r.URL.Path, r.Header.Get("Authorization"), c.n, c.code})
-	}()
+	c := &counter{w, g, &Request{Method: r.Method, Path: r.URL.Path, Authorization: r.Header.Get("Authorization")}}
+	g.mu.Lock()
+	g.log = append(g.log, c.request)
+	g.mu.Unlock()
 	if g.Answer != nil && g.Answer(c, r) {
 		return
 	}
@@ -274,15 +288,22 @@ func (g *Registry) serveBlob(w http.ResponseWriter, r *http.Request, repository,
 
 // ServeStorage serves blobs by digest, whatever their repository.
 func (g *Registry) ServeStorage(w http.ResponseWriter, r *http.Request) {
+	if data := g.blobOfAny(r.URL.Path); data != nil {
+		http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(data))
+		return
+	}
+	http.NotFound(w, r)
+}
+
+func (g *Registry) blobOfAny(end string) []byte {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	for key, data := range g.blobs {
-		if strings.HasSuffix(key, r.URL.Path) {
-			http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(data))
-			return
+		if strings.HasSuffix(key, end) {
+			return data
 		}
 	}
-	http.NotFound(w, r)
+	return nil
 }
 
 func (g *Registry) serveManifest(w http.ResponseWriter, r *http.Request, repository, name string) {
@@ -329,22 +350,30 @@ func (g *Registry) putManifest(w http.ResponseWriter, r *http.Request, repositor
 		fail(w, http.StatusBadRequest, "DIGEST_INVALID")
 		return
 	}
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	for _, d := range references(data) {
-		_, isBlob := g.blobs[repository+"/"+d]
-		_, isManifest := g.manifests[repository+"/"+d]
-		if !isBlob && !isManifest {
-			fail(w, http.StatusNotFound, "MANIFEST_BLOB_UNKNOWN")
-			return
-		}
-	}
-	g.manifests[repository+"/"+digest] = manifest{r.Header.Get("Content-Type"), data}
-	if name != digest {
-		g.tags[repository+"/"+name] = digest
+	if !g.store(repository, name, digest, manifest{r.Header.Get("Content-Type"), data}) {
+		fail(w, http.StatusNotFound, "MANIFEST_BLOB_UNKNOWN")
+		return
 	}
 	w.Header().Set("Docker-Content-Digest", digest)
 	w.WriteHeader(http.StatusCreated)
+}
+
+// store stores a manifest, unless something is missing that it names.
+func (g *Registry) store(repository, name, digest string, m manifest) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for _, d := range references(m.data) {
+		_, isBlob := g.blobs[repository+"/"+d]
+		_, isManifest := g.manifests[repository+"/"+d]
+		if !isBlob && !isManifest {
+			return false
+		}
+	}
+	g.manifests[repository+"/"+digest] = m
+	if name != digest {
+		g.tags[repository+"/"+name] = digest
+	}
+	return true
 }
 
 func (g *Registry) serveUpload(w http.ResponseWriter, r *http.Request, repository, id string) {
@@ -384,8 +413,8 @@ func (g *Registry) serveUpload(w http.ResponseWriter, r *http.Request, repositor
 	part, whole := g.readPart(r.Body)
 	have = append(have, part...)
 	g.mu.Lock()
-	defer g.mu.Unlock()
 	g.uploads[id] = have
+	g.mu.Unlock()
 	if !whole {
 		panic(http.ErrAbortHandler)
 	}
@@ -400,8 +429,10 @@ func (g *Registry) serveUpload(w http.ResponseWriter, r *http.Request, repositor
 		fail(w, http.StatusBadRequest, "DIGEST_INVALID")
 		return
 	}
+	g.mu.Lock()
 	delete(g.uploads, id)
 	g.blobs[repository+"/"+digest] = have
+	g.mu.Unlock()
 	w.WriteHeader(http.StatusCreated)
 }
 
