@@ -17,9 +17,9 @@ type StatusError struct {
 	Ref  string // redacted; empty for a proxy's answer
 	Code int    // RFC 9110, section 15
 
-	Server string // the scheme and host that answered, after redirects; empty for a proxy's answer
-	Shown  string // the Source of the Authorization that it was shown, empty if none
-	Registry bool // the server is an OCI registry
+	Server   string // the scheme and host that answered, after redirects; empty for a proxy's answer
+	Shown    string // the Source of the Authorization that it was shown, empty if none
+	Registry bool   // the server is an OCI registry
 	// Challenges are the values of WWW-Authenticate: how the server wants to be shown who
 	// asks. RFC 9110, section 11.6.1.
 	Challenges []string
