@@ -9,14 +9,22 @@ import (
 	"crypto/x509"
 	"encoding/base64"
 	"fmt"
+	"io"
+	"log"
 	"math/rand/v2"
 	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	"golang.org/x/sync/errgroup"
 	"oras.land/oras-go/v2"
 	ocilayout "oras.land/oras-go/v2/content/oci"
 	"oras.land/oras-go/v2/registry/remote"
@@ -170,4 +178,65 @@ func TestRegistry(t *testing.T) {
 	other.must("channel", "add", "acme", "oci://"+there, "--key", acme.publicKey())
 	other.must("install", "hello@1.0", "hello", "large")
 	fresh.must("channel", "set-url", "acme", "oci://"+there)
+}
+
+// TestRegistryFleet has 200 homes use one registry, as many at a time as there are
+// processors, and counts what they ask and get. docs/fleet.md has these figures.
+func TestRegistryFleet(t *testing.T) {
+	const homes = 200
+	program, dir, acme := build(t), commonDir(t), newSigner(t, "ed25519")
+	registry := startRegistry(t, false)
+	var requests, sent atomic.Int64
+	counter := httptest.NewUnstartedServer(&httputil.ReverseProxy{
+		Rewrite: func(r *httputil.ProxyRequest) {
+			requests.Add(1)
+			r.SetURL(&url.URL{Scheme: "http", Host: registry.host})
+		},
+	})
+	counter.Listener = countingListener{counter.Listener, &sent}
+	counter.Config.ErrorLog = log.New(io.Discard, "", 0)
+	counter.Start()
+	t.Cleanup(counter.Close)
+	publisher := newHome(t, program)
+	publishHello(t, publisher, dir, acme, "1.0")
+	publisher.must("publish", "push", dir, "oci://"+registry.host+"/acme/tools")
+	at := "oci://" + counter.Listener.Addr().String() + "/acme/tools"
+
+	users := make([]*home, homes)
+	for i := range users {
+		users[i] = newHome(t, program)
+	}
+	// each runs kist in every home, and checks how many requests each of them made.
+	each := func(what string, want int64, args ...string) {
+		t.Helper()
+		requests.Store(0)
+		sent.Store(0)
+		var work errgroup.Group
+		work.SetLimit(runtime.NumCPU())
+		for _, h := range users {
+			work.Go(func() error {
+				if o := h.kist(args...); o.code != 0 {
+					return fmt.Errorf("kist %s: %v", strings.Join(args, " "), o)
+				}
+				return nil
+			})
+		}
+		if err := work.Wait(); err != nil {
+			t.Fatal(err)
+		}
+		t.Logf("%-28s %5d requests, %8d bytes", what, requests.Load(), sent.Load())
+		if got := requests.Load(); got != want*homes {
+			t.Errorf("%s: %d requests of %d homes, want %d each", what, got, homes, want)
+		}
+	}
+	each("channel add", 4, "channel", "add", "acme", at, "--key", acme.publicKey())
+	each("install", 2, "install", "hello")
+	each("outdated, unchanged", 1, "outdated")
+	publishHello(t, publisher, dir, acme, "1.0", "1.1")
+	publisher.must("publish", "push", dir, "oci://"+registry.host+"/acme/tools")
+	each("update to a new release", 5, "update")
+	each("update, unchanged", 1, "update")
+	for _, h := range users[:10] {
+		contains(t, h.must("run", "hello"), "hello 1.1")
+	}
 }

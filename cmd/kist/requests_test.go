@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"io"
+	"log"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -18,7 +20,11 @@ import (
 	"github.com/kist-tools/kist/install/host"
 	"github.com/kist-tools/kist/manifests"
 	"github.com/kist-tools/kist/manifests/native"
+	"github.com/kist-tools/kist/manifests/publish"
+	"github.com/kist-tools/kist/manifests/publish/push"
 	"github.com/kist-tools/kist/manifests/transport"
+	"github.com/kist-tools/kist/manifests/transport/oci"
+	"github.com/kist-tools/kist/manifests/transport/oci/ocitest"
 	"github.com/kist-tools/kist/verify"
 	"github.com/kist-tools/kist/verify/verifytest"
 )
@@ -34,6 +40,8 @@ type fleetChannel struct {
 	mu     sync.Mutex
 	files  map[string][]byte // by path
 	serial uint64
+
+	registry *ocitest.Registry // that has the channel; nil: a web server has it
 
 	documents, artifacts atomic.Int64 // requests
 	sent                 atomic.Int64 // bytes, with the headers
@@ -90,6 +98,61 @@ func (c *fleetChannel) publish(t *testing.T, newest int) {
 		t.Fatal(err)
 	}
 	c.files["/channel.toml"], c.files["/channel.toml.asc"] = data, verifytest.Cosign(t, data, c.now, c.key)
+	if c.registry != nil {
+		c.push(t)
+	}
+}
+
+// moveToRegistry makes a registry serve the channel instead of the web server.
+func (c *fleetChannel) moveToRegistry(t *testing.T) {
+	t.Helper()
+	c.registry = ocitest.New()
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, digest, isBlob := strings.Cut(r.URL.Path, "/blobs/sha256:")
+		if isBlob && digest != verify.DigestOf(c.files["/channel.toml"]).Hex() && digest != verify.DigestOf(c.files["/channel.toml.asc"]).Hex() {
+			c.artifacts.Add(1)
+		} else {
+			c.documents.Add(1)
+		}
+		c.registry.ServeHTTP(w, r)
+	}))
+	server.Listener = countingListener{server.Listener, &c.sent}
+	server.Config.ErrorLog = log.New(io.Discard, "", 0)
+	server.Start()
+	t.Cleanup(server.Close)
+	c.url = "oci://" + server.Listener.Addr().String() + "/fleet"
+	c.push(t)
+}
+
+// push sends the channel to its registry.
+func (c *fleetChannel) push(t *testing.T) {
+	t.Helper()
+	root, err := os.OpenRoot(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer root.Close()
+	if err := root.Mkdir("blobs", 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for name, data := range c.files {
+		if err := root.WriteFile(strings.TrimPrefix(name, "/"), data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	d := publish.Dir{Root: root}
+	report, err := d.Verify(publish.Verification{Now: c.now, Threshold: 1, Keys: [][]byte{c.key.Public(t)}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	at, err := manifests.ParseRegistryRef(c.url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	to := oci.New(transport.Config{Version: "test"}).Repository(at)
+	if _, err := (push.Push{Dir: d, Report: report, To: to, Tag: at.Tag, Jobs: 4}).Run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
 }
 
 func (c *fleetChannel) serve(w http.ResponseWriter, r *http.Request) {
@@ -149,11 +212,11 @@ func newMember(t *testing.T, c *fleetChannel) member {
 	if err := os.WriteFile(key, c.key.Public(t), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	documents := int64(3) // keys.toml, which may be missing, the manifest, and its signatures
-	if c.files["/keys.toml"] != nil {
+	documents := int64(3)                                  // keys.toml, which may be missing, the manifest, and its signatures
+	if c.files["/keys.toml"] != nil || c.registry != nil { // or the tag, its manifest, the manifest and its signatures
 		documents = 4
 	}
-	m.costs("channel add", documents, 0, len(c.files["/channel.toml"])+3<<10, "channel", "add", "fleet", c.url, "--key", key)
+	m.costs("channel add", documents, 0, len(c.files["/channel.toml"])+16<<10, "channel", "add", "fleet", c.url, "--key", key)
 	return m
 }
 
@@ -169,9 +232,7 @@ func (m member) costs(verb string, documents, artifacts int64, bytes int, args .
 	getenv := func(name string) string { return cmp.Or(map[string]string{"HOME": m.home}[name]) }
 	env.Dirs, env.Now = host.ReadDirs(getenv, "linux"), func() time.Time { return c.now }
 	env.Platform = manifests.Platform{OS: "linux", Arch: "amd64", Libc: "gnu"}
-	env.Transport = func(logins transport.Logins) manifests.Transport {
-		return transport.New(transport.Config{Version: "test", Credential: logins.Credential})
-	}
+	env.Transport = webTransport(transport.Config{Version: "test"})
 	if code := run(context.Background(), env); code != 0 {
 		m.Fatalf("kist %.60q: exit code %d: %s%s", args, code, out, talk)
 	}
@@ -225,4 +286,28 @@ func TestRequests(t *testing.T) {
 			m.costs("channel refresh", 3, 0, whole, "channel", "refresh", "fleet")
 		})
 	}
+}
+
+// TestRegistryRequests is TestRequests for a channel in a registry.
+func TestRegistryRequests(t *testing.T) {
+	now := time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC)
+	c := newFleetChannel(t, 50, now)
+	c.moveToRegistry(t)
+	m := newMember(t, c)
+	tools := c.tools[:5]
+	with := func(args ...string) []string { return append(args, tools...) }
+	const unchanged = 1 << 10 // bytes
+	whole := len(c.files["/channel.toml"]) + 16<<10
+	m.costs("install -n", 1, 0, unchanged, with("install", "-n")...)
+	m.costs("install", 1, 5, unchanged, with("install")...)
+	m.costs("install again", 0, 0, 0, with("install")...)
+	m.costs("outdated", 1, 0, unchanged, "outdated")
+	m.costs("update", 1, 0, unchanged, "update")
+	m.costs("list --available", 1, 0, unchanged, "list", "--available", tools[0])
+	c.publish(t, 11)
+	m.costs("outdated, new releases", 4, 0, whole, "outdated")
+	m.costs("update, new releases", 1, 5, unchanged, "update")
+	m.costs("update again", 1, 0, unchanged, "update")
+	m.costs("verify --evidence", 0, 0, 0, with("verify", "--evidence")...)
+	m.costs("channel refresh", 4, 0, whole, "channel", "refresh", "fleet")
 }
