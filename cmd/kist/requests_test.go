@@ -228,13 +228,8 @@ func (m member) costs(verb string, documents, artifacts int64, bytes int, args .
 	c.documents.Store(0)
 	c.artifacts.Store(0)
 	c.sent.Store(0)
-	env, out, talk := testEnv(m.T, args...)
-	getenv := func(name string) string { return cmp.Or(map[string]string{"HOME": m.home}[name]) }
-	env.Dirs, env.Now = host.ReadDirs(getenv, "linux"), func() time.Time { return c.now }
-	env.Platform = manifests.Platform{OS: "linux", Arch: "amd64", Libc: "gnu"}
-	env.Transport = webTransport(transport.Config{Version: "test"})
-	if code := run(context.Background(), env); code != 0 {
-		m.Fatalf("kist %.60q: exit code %d: %s%s", args, code, out, talk)
+	if code, said := m.run(args...); code != 0 {
+		m.Fatalf("kist %.60q: exit code %d: %s", args, code, said)
 	}
 	sent := c.sent.Load()
 	m.Logf("%-24s %2d documents, %2d artifacts, %7d bytes", verb, c.documents.Load(), c.artifacts.Load(), sent)
@@ -247,6 +242,19 @@ func (m member) costs(verb string, documents, artifacts int64, bytes int, args .
 	if ceiling := int64(bytes) + artifacts<<10; sent > ceiling {
 		m.Errorf("%s: %d bytes, want at most %d", verb, sent, ceiling)
 	}
+}
+
+// run runs kist, and returns its exit code and all that it printed.
+func (m member) run(args ...string) (code int, said string) {
+	m.Helper()
+	c := m.channel
+	env, out, talk := testEnv(m.T, args...)
+	getenv := func(name string) string { return cmp.Or(map[string]string{"HOME": m.home}[name]) }
+	env.Dirs, env.Now = host.ReadDirs(getenv, "linux"), func() time.Time { return c.now }
+	env.Platform = manifests.Platform{OS: "linux", Arch: "amd64", Libc: "gnu"}
+	env.Transport = webTransport(transport.Config{Version: "test"})
+	code = run(context.Background(), env)
+	return code, fmt.Sprint(out, talk)
 }
 
 // TestRequests checks what each verb fetches, however many tools it is about. The table
@@ -310,4 +318,30 @@ func TestRegistryRequests(t *testing.T) {
 	m.costs("update again", 1, 0, unchanged, "update")
 	m.costs("verify --evidence", 0, 0, 0, with("verify", "--evidence")...)
 	m.costs("channel refresh", 4, 0, whole, "channel", "refresh", "fleet")
+}
+
+// TestRegistryThatNeverChanges checks that a registry that says for ever that nothing has
+// changed is believed until the manifest expires, and not longer.
+func TestRegistryThatNeverChanges(t *testing.T) {
+	c := newFleetChannel(t, 1, time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC))
+	c.moveToRegistry(t)
+	m := newMember(t, c)
+	c.publish(t, 11)
+	c.registry.SetTag("fleet", "head", c.registry.Tag("fleet", "serial-1"))
+	c.registry.Answer = func(w http.ResponseWriter, r *http.Request) bool {
+		tag := r.Header.Get("If-None-Match")
+		if tag != "" {
+			w.Header().Set("ETag", tag)
+			w.WriteHeader(http.StatusNotModified)
+		}
+		return tag != ""
+	}
+	m.costs("install", 1, 1, 2<<10, "install", c.tools[0]+"@=1.0.10")
+	c.now = c.now.AddDate(0, 0, 40)
+	if code, said := m.run("list", "--available", c.tools[0]); code != 5 || !strings.Contains(said, "expired") {
+		t.Errorf("after it expired: %d: %s", code, said)
+	}
+	c.registry.Answer = nil
+	c.publish(t, 12)
+	m.costs("list --available", 4, 0, len(c.files["/channel.toml"])+16<<10, "list", "--available", c.tools[0])
 }

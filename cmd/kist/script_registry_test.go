@@ -123,15 +123,6 @@ func scriptChangeRegistry(ts *testscript.TestScript, neg bool, args []string) {
 			w.Write(bytes.Repeat([]byte(" "), oci.MaxManifest+1))
 			return true
 		}
-	case "frozen": // whatever is asked for has not changed
-		g.Answer = func(w http.ResponseWriter, r *http.Request) bool {
-			tag := r.Header.Get("If-None-Match")
-			if tag != "" {
-				w.Header().Set("ETag", tag)
-				w.WriteHeader(http.StatusNotModified)
-			}
-			return tag != ""
-		}
 	case "busy": // each path is to be had at the second request, one second later
 		asked := map[string]bool{}
 		var mu sync.Mutex
