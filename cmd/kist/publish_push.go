@@ -21,7 +21,7 @@ import (
 
 func (a *app) publishPushCommand() *cobra.Command {
 	var keys []string
-	v := publish.Verification{}
+	v, jobs := publish.Verification{}, 0
 	return a.Command(cli.Verb{
 		Use: "push DIR oci://REGISTRY/REPOSITORY [--key FILE…] [--threshold N]", Short: "Send the channel to an OCI registry",
 		Long: `Verifies DIR as kist publish verify does, and then sends what the repository
@@ -36,14 +36,17 @@ kist publish push public/ oci://registry.example/acme/tools`,
 		ExitMeans: map[int]string{3: "no such directory, file or release", 5: "stale, or the registry has another or a newer edition", 9: "the repository holds something else"},
 		Args:      cli.Exactly(2),
 		Changes:   true,
-		Fetches:   true,
 		Flags: func(f *pflag.FlagSet) {
 			f.StringArrayVar(&keys, "key", nil, "public keys that users have, in `FILE` (repeatable)")
 			f.IntVar(&v.Threshold, "threshold", 1, "how many of them must have signed: `N`")
+			f.IntVarP(&jobs, "jobs", "j", 4, "send at most `N` files at once, 1 to 64")
 		},
 		Run: func(ctx context.Context, args []string) (cli.Result, error) {
 			if v.Threshold < 1 {
 				return nil, failure.Usage("publish push: --threshold %d: want at least 1", v.Threshold)
+			}
+			if jobs < 1 || jobs > 64 {
+				return nil, failure.Usage("publish push: --jobs %d: want 1 to 64", jobs)
 			}
 			to, err := manifests.ParseRegistryRef(args[1])
 			if err != nil || to.File != "" || !to.Digest.IsZero() {
@@ -56,12 +59,12 @@ kist publish push public/ oci://registry.example/acme/tools`,
 				return nil, err
 			}
 			v.Now = a.Started
-			return a.publishPush(ctx, args[0], to, v)
+			return a.publishPush(ctx, args[0], to, v, jobs)
 		},
 	})
 }
 
-func (a *app) publishPush(ctx context.Context, dir string, to manifests.RegistryRef, v publish.Verification) (cli.Result, error) {
+func (a *app) publishPush(ctx context.Context, dir string, to manifests.RegistryRef, v publish.Verification, jobs int) (cli.Result, error) {
 	root, err := namedfiles.OpenRoot(dir, false)
 	if err != nil {
 		return nil, err
@@ -80,7 +83,7 @@ func (a *app) publishPush(ctx context.Context, dir string, to manifests.Registry
 	if err != nil {
 		return nil, err
 	}
-	p := push.Push{Dir: d, Report: report, To: registry.Repository(to), Tag: to.Tag, Jobs: a.Flags.Jobs, DryRun: a.Flags.DryRun}
+	p := push.Push{Dir: d, Report: report, To: registry.Repository(to), Tag: to.Tag, Jobs: jobs, DryRun: a.Flags.DryRun}
 	if show := a.Progress(); show != nil {
 		p.Progress = func(b push.Blob, done int64) {
 			show(install.Progress{Stage: term.Upload, Name: b.Name, Label: path.Base(b.Name), Done: done, Total: b.Size})
@@ -89,6 +92,7 @@ func (a *app) publishPush(ctx context.Context, dir string, to manifests.Registry
 	defer a.EndProgress()
 	done, err := p.Run(ctx)
 	if err != nil {
+		a.Changed = done.Sent > 0 || done.Manifests > 0 // the tag is where it was, but something was sent
 		return nil, err
 	}
 	return publishtext.Pushed{DryRun: a.Flags.DryRun, To: to.String(), Done: done}, nil

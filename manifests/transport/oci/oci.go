@@ -194,11 +194,11 @@ func manifestPath(reference string) string { return "manifests/" + reference }
 // openDocument returns a document of an edition from offset on. Its bytes have the digest
 // that the edition states.
 func (t *Transport) openDocument(ctx context.Context, r manifests.RegistryRef, have manifests.Validators, offset int64) (manifests.Answer, error) {
-	h, err := t.head(ctx, r, have)
+	files, validators, err := t.head(ctx, r, have)
 	if err != nil {
 		return manifests.Answer{}, err
 	}
-	d, ok := h.files[r.File]
+	d, ok := files[r.File]
 	if !ok {
 		return manifests.Answer{}, fmt.Errorf("%s: %w", r, manifests.ErrNotFound)
 	}
@@ -217,7 +217,7 @@ func (t *Transport) openDocument(ctx context.Context, r manifests.RegistryRef, h
 	if offset < 0 || offset > int64(len(data)) {
 		return manifests.Answer{}, fmt.Errorf("%s: %w: it has %d bytes", r, manifests.ErrNoRange, len(data))
 	}
-	return manifests.Answer{Body: io.NopCloser(bytes.NewReader(data[offset:])), Size: int64(len(data)), Validators: h.validators}, nil
+	return manifests.Answer{Body: io.NopCloser(bytes.NewReader(data[offset:])), Size: int64(len(data)), Validators: validators}, nil
 }
 
 // readBlob reads a blob of size bytes, and checks its digest. name stands for it in errors.
@@ -240,10 +240,10 @@ type head struct {
 	validators manifests.Validators
 }
 
-// head returns the edition of a tag with its documents. If it is the one that have
-// identifies, the error is manifests.ErrUnchanged. The registry is asked for a tag once,
-// and again only without caches.
-func (t *Transport) head(ctx context.Context, r manifests.RegistryRef, have manifests.Validators) (*head, error) {
+// head returns the documents of the edition that a tag leads to, by path, and what
+// identifies it. If have does, the error is manifests.ErrUnchanged. The registry is asked
+// for a tag once, and again only without caches.
+func (t *Transport) head(ctx context.Context, r manifests.RegistryRef, have manifests.Validators) (map[string]Descriptor, manifests.Validators, error) {
 	key := manifests.RegistryRef{Registry: r.Registry, Repository: r.Repository, Tag: r.Tag}.String()
 	t.mu.Lock()
 	h := t.heads[key]
@@ -260,13 +260,13 @@ func (t *Transport) head(ctx context.Context, r manifests.RegistryRef, have mani
 	from := repository{t: t, host: r.Registry, name: r.Repository}
 	if h.digest == "" || h.files == nil && have.ETag != strconv.Quote(h.digest) {
 		if err := h.load(ctx, from, r.Tag, have); err != nil {
-			return nil, err
+			return nil, have, err
 		}
 	}
 	if h.validators == have {
-		return nil, manifests.ErrUnchanged
+		return nil, have, manifests.ErrUnchanged
 	}
-	return h, nil
+	return h.files, h.validators, nil
 }
 
 // load asks for the tag, and for the documents of its edition unless have identifies it.

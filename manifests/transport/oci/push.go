@@ -52,9 +52,10 @@ func (r Repository) sendTo(ctx context.Context, c transport.Call) (reply transpo
 	return reply, err
 }
 
-// Has reports whether the repository has the blob d.
+// Has reports whether the repository has the blob d. A registry that redirects to it has
+// it.
 func (r Repository) Has(ctx context.Context, d verify.Digest) (bool, error) {
-	reply, err := r.send(ctx, blobPath(d), transport.Call{Method: http.MethodHead, Accept: []int{200, 404, 307}})
+	reply, err := r.send(ctx, blobPath(d), transport.Call{Method: http.MethodHead, Accept: []int{200, 404, 301, 302, 303, 307, 308}})
 	return err == nil && reply.Code != 404, err
 }
 
