@@ -8,6 +8,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"io"
 	"log"
@@ -90,10 +91,7 @@ func largeArchive(t *testing.T, file, version string, size int) {
 	data := make([]byte, size)
 	rand.NewChaCha8([32]byte{1}).Read(data)
 	add("large-"+version+"/lib/data", data, 0o644)
-	if err := w.Close(); err == nil {
-		err = z.Close()
-	}
-	if err != nil {
+	if err := errors.Join(w.Close(), z.Close()); err != nil {
 		t.Fatal(err)
 	}
 }
