@@ -20,6 +20,7 @@ import (
 	"github.com/kist-tools/kist/cmd/kist/internal/projectfiles"
 	"github.com/kist-tools/kist/cmd/kist/internal/term"
 	"github.com/kist-tools/kist/install"
+	"github.com/kist-tools/kist/install/copies"
 	"github.com/kist-tools/kist/install/mirror"
 	"github.com/kist-tools/kist/install/plan"
 	"github.com/kist-tools/kist/manifests"
@@ -65,11 +66,11 @@ func (a *app) withMirror(ctx context.Context, dir string, create bool, run func(
 		progress = func(install.Progress) {}
 	}
 	defer a.EndProgress()
-	return run(&mirror.Mirror{
-		Root: root, HashZip: s.HashZip, Desk: s.Desk, Transport: s.Desk.Transport, Now: a.Started, Jobs: a.Flags.Jobs, LockWait: a.LockWait,
+	return run(&mirror.Mirror{Root: root, Copier: &copies.Copier{
+		HashZip: s.HashZip, Desk: s.Desk, Transport: s.Desk.Transport, Now: a.Started, Jobs: a.Flags.Jobs, LockWait: a.LockWait,
 		About:    "kist " + a.VerbName + ", since " + a.Started.Format(time.TimeOnly),
 		Progress: progress, Warn: func(text string) { a.Warn("%s", text) },
-	})
+	}})
 }
 
 func (a *app) mirrorSyncCommand() *cobra.Command {

@@ -18,11 +18,7 @@
 //
 // # What is copied
 //
-// [Mirror.Sync] asks the channels the same way as a client does, by package trust, with
-// a transport that keeps what they read. A document is copied if the answer that it
-// belongs to was proved, and an artifact if its own proof was checked. An upstream's
-// unsigned list of versions is copied with the answer that it led to. Nothing is
-// converted or signed again, so clients prove everything as if the origin had sent it.
+// Package copies finds, fetches and proves it.
 //
 // # What is trusted
 //
@@ -34,23 +30,16 @@ package mirror
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io/fs"
 	"net/url"
 	"os"
 	"path"
 	"path/filepath"
 	"strings"
-	"sync"
-	"time"
 
-	"github.com/kist-tools/kist/install"
-	"github.com/kist-tools/kist/install/internal/download"
-	"github.com/kist-tools/kist/install/internal/private"
-	"github.com/kist-tools/kist/manifests"
+	"github.com/kist-tools/kist/install/copies"
 	"github.com/kist-tools/kist/manifests/config"
 	"github.com/kist-tools/kist/manifests/rootfs"
-	"github.com/kist-tools/kist/manifests/trust"
 	"github.com/kist-tools/kist/verify"
 )
 
@@ -70,23 +59,10 @@ const (
 	dirMode  fs.FileMode = 0o755
 )
 
-// A Mirror is the directory of a mirror, and what kist needs to fill or to prove it. Its
-// methods use Desk for themselves: they replace its transport, its cache and its
-// platform.
+// A Mirror is the directory of a mirror, and what kist needs to fill or to prove it.
 type Mirror struct {
-	Root      *os.Root
-	Desk      *trust.Desk
-	Transport manifests.Transport // fetches from the origins
-	Now       time.Time
-	Jobs      int // concurrent downloads
-	LockWait  time.Duration
-	About     string // what this kist does, for others that wait
-	// HashZip is the method of install.Installer.
-	HashZip  func(ctx context.Context, name string, zip *os.File, size int64) (h1 string, err error)
-	Progress func(install.Progress)
-	Warn     func(text string)
-
-	reporting sync.Mutex
+	Root *os.Root
+	*copies.Copier
 }
 
 // ErrNotMirror is returned for a directory that holds other things than a mirror.
@@ -128,7 +104,7 @@ func (m *Mirror) begin(ctx context.Context) (unlock func() error, err error) {
 	} else if err != nil {
 		return nil, err
 	}
-	lock, err := rootfs.WaitLock(ctx, m.Root, lockFile, m.About, m.LockWait, m.waiting)
+	lock, err := rootfs.WaitLock(ctx, m.Root, lockFile, m.About, m.LockWait, m.Waiting)
 	if err != nil {
 		return nil, err
 	}
@@ -154,12 +130,6 @@ func (m *Mirror) checkOrigins() error {
 	return nil
 }
 
-func (m *Mirror) waiting(busy *rootfs.BusyError) {
-	m.reporting.Lock()
-	defer m.reporting.Unlock()
-	m.Warn("waiting: " + busy.Error())
-}
-
 // holdings reads mirror.toml. A missing file holds nothing.
 func (m *Mirror) holdings() (config.Holdings, error) {
 	data, err := rootfs.ReadFile(m.Root, config.HoldingsFile, config.MaxHoldings)
@@ -170,29 +140,4 @@ func (m *Mirror) holdings() (config.Holdings, error) {
 		return config.Holdings{}, err
 	}
 	return config.ParseHoldings(config.HoldingsFile, data)
-}
-
-// cache returns the download cache in the directory root. Artifacts come from t.
-func (m *Mirror) cache(root *os.Root, t manifests.Transport) download.Cache {
-	return download.Cache{
-		Root: root, Transport: t, About: m.About, Waiting: m.waiting, LockWait: m.LockWait,
-		Turns: &download.Turns{}, Memory: private.NewBudget(memoryForArtifacts),
-		Progress: func(stage, name string, done, total int64) {
-			m.reporting.Lock()
-			defer m.reporting.Unlock()
-			m.Progress(install.Progress{Stage: install.Stage(stage), Name: name, Label: name, Done: done, Total: total})
-		},
-		HashZip: func(ctx context.Context, name string, zip *os.File, size int64, _ func(int64)) (string, error) {
-			return m.HashZip(ctx, name, zip, size)
-		},
-	}
-}
-
-// memoryForArtifacts is how many bytes of artifacts are held in memory while they are
-// proved. What does not fit goes to files without a name.
-const memoryForArtifacts = 128 << 20
-
-// conflictError reports that two URLs would be one file of the mirror.
-func conflictError(name string) error {
-	return fmt.Errorf("%s: two URLs that differ only in their query, user or scheme have different content, so they cannot be mirrored together", name)
 }

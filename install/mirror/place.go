@@ -14,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/kist-tools/kist/install/copies"
 	"github.com/kist-tools/kist/install/internal/download"
 	"github.com/kist-tools/kist/manifests"
 	"github.com/kist-tools/kist/manifests/rootfs"
@@ -25,7 +26,7 @@ func (m *Mirror) publish(ctx context.Context, r record, n, before uint64) error 
 	if err != nil {
 		return err
 	}
-	if len(data) > maxRecord || len(r.Entries) > maxEntries || len(r.Releases) > maxReleases {
+	if len(data) > maxRecord || len(r.Entries) > copies.MaxFiles || len(r.Releases) > maxReleases {
 		return &manifests.TooLargeError{Name: recordFile(n), Limit: maxRecord}
 	}
 	syncer, err := rootfs.OpenSyncer(m.Root)
@@ -62,7 +63,7 @@ func (m *Mirror) publish(ctx context.Context, r record, n, before uint64) error 
 
 // place makes the file of e in the directory dir: a link to the file in the store, or a
 // copy where the file system has no hard links or no more of them.
-func (m *Mirror) place(dir string, e entry, made map[string]bool) error {
+func (m *Mirror) place(dir string, e copies.File, made map[string]bool) error {
 	name := path.Join(dir, e.Path)
 	if parent := path.Dir(name); !made[parent] {
 		if _, err := rootfs.MkdirAllUnsynced(m.Root, parent, dirMode); err != nil {
@@ -70,17 +71,17 @@ func (m *Mirror) place(dir string, e entry, made map[string]bool) error {
 		}
 		made[parent] = true
 	}
-	info, err := m.Root.Lstat(e.blob())
+	info, err := m.Root.Lstat(blobOf(e))
 	if err != nil {
 		return err
 	}
-	if !e.isUnchanged(info) {
+	if !e.IsUnchanged(info) {
 		return fmt.Errorf("its file in %s was changed while kist was at work", storeDir)
 	}
-	if err := m.Root.Link(e.blob(), name); err == nil {
+	if err := m.Root.Link(blobOf(e), name); err == nil {
 		return nil
 	}
-	from, err := rootfs.OpenRegular(m.Root, e.blob())
+	from, err := rootfs.OpenRegular(m.Root, blobOf(e))
 	if err != nil {
 		return err
 	}
@@ -145,7 +146,7 @@ func (m *Mirror) removeSnapshot(n uint64) (kept []string, err error) {
 			dirs[dir] = true
 		}
 		info, err := m.Root.Lstat(name)
-		if err == nil && e.isUnchanged(info) {
+		if err == nil && e.IsUnchanged(info) {
 			err = m.Root.Remove(name)
 		}
 		if err := rootfs.IgnoreMissing(err); err != nil {

@@ -15,6 +15,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/kist-tools/kist/install/copies"
 	"github.com/kist-tools/kist/install/internal/download"
 	"github.com/kist-tools/kist/manifests"
 	"github.com/kist-tools/kist/manifests/rootfs"
@@ -24,17 +25,15 @@ import (
 // Ceilings on a record.
 const (
 	maxRecord   = 128 << 20 // bytes
-	maxEntries  = 250_000
-	maxHeads    = 64 // earlier tree heads of a checksum database
 	maxReleases = 100_000
 )
 
 // A record says what one snapshot holds.
 type record struct {
-	Format   int           `json:"format"` // 1
-	Entries  []entry       `json:"entries"`
-	Releases []heldRelease `json:"releases"`
-	Origins  []string      `json:"origins"` // the beginnings of the URLs that were asked, as config.toml names them
+	Format   int              `json:"format"` // 1
+	Entries  []copies.File    `json:"entries"`
+	Releases []copies.Release `json:"releases"`
+	Origins  []string         `json:"origins"` // the beginnings of the URLs that were asked, as config.toml names them
 	// Shared are those of Origins that are known only from artifacts of added channels.
 	// Other channels may use these hosts too, so clients must also ask the origin.
 	Shared []string `json:"shared,omitempty"`
@@ -43,52 +42,14 @@ type record struct {
 	Heads []verify.Mark `json:"heads,omitempty"`
 }
 
-// An entry is one file of a snapshot.
-type entry struct {
-	Path     string        `json:"path"`
-	Digest   verify.Digest `json:"digest"` // SHA-256
-	Size     int64         `json:"size"`
-	Modified int64         `json:"modified"`      // nanoseconds since 1970
-	Key      string        `json:"key,omitempty"` // of an artifact, see download.Key; "": a document
-	// Validators are what the server stated with a document, to ask for it only if it
-	// has changed.
-	Validators manifests.Validators `json:"validators,omitzero"`
-}
-
-func (e entry) blob() string { return path.Join(storeDir, download.BlobFile(e.Digest)) }
-
-// isUnchanged reports whether info is that of the file that e records, by size and time.
-func (e entry) isUnchanged(info fs.FileInfo) bool {
-	return info.Mode().IsRegular() && info.Size() == e.Size && info.ModTime().UnixNano() == e.Modified
-}
-
-// A heldRelease is a release that the mirror holds, as it was asked for.
-type heldRelease struct {
-	Channel    string             `json:"channel"`
-	Tool       string             `json:"tool"`
-	Asked      string             `json:"asked,omitempty"` // the version of the request
-	Version    string             `json:"version"`
-	Platform   manifests.Platform `json:"platform"`
-	Components []string           `json:"components,omitempty"`
-	Targets    []string           `json:"targets,omitempty"`
-	Profile    string             `json:"profile,omitempty"`
-}
-
-// String returns the release in one line.
-func (h heldRelease) String() string {
-	return fmt.Sprintf("%s/%s@%s for %s", h.Channel, h.Tool, h.Version, h.Platform)
-}
-
-// question returns what identifies the request that h answered.
-func (h heldRelease) question() string {
-	return strings.Join(slices.Concat([]string{h.Channel, h.Tool, h.Asked, h.Platform.String(), h.Profile}, h.Components, h.Targets), "\x00")
-}
+// blobOf returns the name of the file of e in the store, below the mirror.
+func blobOf(e copies.File) string { return path.Join(storeDir, download.BlobFile(e.Digest)) }
 
 // order sorts everything in r.
 func (r *record) order() {
-	slices.SortFunc(r.Entries, func(a, b entry) int { return strings.Compare(a.Path, b.Path) })
-	slices.SortFunc(r.Releases, func(a, b heldRelease) int {
-		return cmp.Or(strings.Compare(a.question(), b.question()), strings.Compare(a.Version, b.Version))
+	slices.SortFunc(r.Entries, func(a, b copies.File) int { return strings.Compare(a.Path, b.Path) })
+	slices.SortFunc(r.Releases, func(a, b copies.Release) int {
+		return cmp.Or(strings.Compare(a.Question(), b.Question()), strings.Compare(a.Version, b.Version))
 	})
 	slices.Sort(r.Origins)
 	r.Origins = slices.Compact(r.Origins)
@@ -114,7 +75,7 @@ func parseRecord(name string, data []byte) (r record, err error) {
 	case err != nil:
 	case r.Format != 1:
 		err = fmt.Errorf("format %d is not known", r.Format)
-	case len(r.Entries) > maxEntries || len(r.Heads) > maxHeads || len(r.Releases) > maxReleases:
+	case len(r.Entries) > copies.MaxFiles || len(r.Heads) > copies.MaxHeads || len(r.Releases) > maxReleases:
 		err = errors.New("it is over its limits")
 	}
 	seen := make(map[string]bool, len(r.Entries))
@@ -207,11 +168,11 @@ func records(root *os.Root) (all []uint64, err error) {
 }
 
 // noFileIsDirectory returns an error if one path lies below another, as no files can.
-func noFileIsDirectory(entries map[string]entry) error {
+func noFileIsDirectory(entries map[string]copies.File) error {
 	for name := range entries {
 		for dir := path.Dir(name); dir != "."; dir = path.Dir(dir) {
 			if _, file := entries[dir]; file {
-				return verify.Errorf(ErrName, "%s and %s: a mirror of files cannot hold both", dir, name)
+				return verify.Errorf(copies.ErrName, "%s and %s: a mirror of files cannot hold both", dir, name)
 			}
 		}
 	}

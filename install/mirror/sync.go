@@ -7,31 +7,21 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
+	"path"
 	"slices"
 	"strings"
 
-	"github.com/kist-tools/kist/install/internal/download"
+	"github.com/kist-tools/kist/install/copies"
 	"github.com/kist-tools/kist/manifests"
 	"github.com/kist-tools/kist/manifests/config"
 	"github.com/kist-tools/kist/manifests/rootfs"
-	"github.com/kist-tools/kist/manifests/trust"
 )
 
-// A Wish is what the user of Sync asks for. What is zero stays as it was, or is the
-// default.
+// A Wish is what the user of Sync asks for.
 type Wish struct {
-	URL       string      // where clients find the snapshot that is served, ending in "/"
-	Tools     []trust.Ref // none: those that the mirror holds
-	Platforms []manifests.Platform
-	Last      int
-	// Components, Targets and Profile are those of package manifests, for each tool.
-	Components, Targets []string
-	Profile             string
-	Prune               bool // remove what is not named any more
-	// Locked is what a project's lock names: it stands for all of the above but Prune.
-	// Check, if not nil, refuses a release that is not what the lock names.
-	Locked []config.Holding
-	Check  func(manifests.Release) error
+	copies.Wish
+	URL   string // where clients find the snapshot that is served, ending in "/"; "": as before
+	Prune bool   // remove what is not named any more
 }
 
 // A Synced is what Sync did.
@@ -69,7 +59,10 @@ func (m *Mirror) Sync(ctx context.Context, wish Wish) (s Synced, err error) {
 	if err != nil {
 		return s, err
 	}
-	wanted, refs, err := m.wanted(ctx, wish, held.Tools)
+	wanted, err := m.Wanted(ctx, wish.Wish, held.Tools)
+	if err == nil && len(wanted) == 0 {
+		err = ErrNothingNamed
+	}
 	if err != nil {
 		return s, err
 	}
@@ -100,10 +93,6 @@ func (m *Mirror) Sync(ctx context.Context, wish Wish) (s Synced, err error) {
 		return s, err
 	}
 	defer store.Close()
-	blobs := download.Dirs()[0] // documents come before the first download, which would make it
-	if _, err := rootfs.MkdirAll(store, blobs, dirMode); err != nil {
-		return s, err
-	}
 	for _, dir := range []string{".", snapshotsDir} {
 		if err := rootfs.SweepTemps(m.Root, dir); err != nil {
 			return s, err
@@ -112,34 +101,22 @@ func (m *Mirror) Sync(ctx context.Context, wish Wish) (s Synced, err error) {
 	if err := m.removeUnpublished(current, previous); err != nil {
 		return s, err
 	}
-	c := m.newCollector(store, current, old)
-	c.check = wish.Check
-	for i, h := range wanted {
-		if err := c.collect(ctx, refs[i], h); err != nil {
-			return s, err
-		}
-	}
-	if err := c.keepHeads(ctx); err != nil {
-		return s, err
-	}
-	artifacts, err := c.fetchArtifacts(ctx)
+	have, damaged := m.have(current, old)
+	found, err := m.Collect(ctx, copies.Store{Documents: store, Artifacts: store, Mode: fileMode}, have, wanted, wish.Check)
 	if err != nil {
 		return s, err
 	}
-	if err := c.readExisting(ctx, artifacts); err != nil {
-		return s, err
-	}
-	for _, a := range artifacts {
-		if a.bytes > 0 {
-			s.Fetched, s.Bytes = s.Fetched+1, s.Bytes+a.bytes
+	for _, a := range found.Artifacts {
+		if a.Bytes > 0 {
+			s.Fetched, s.Bytes = s.Fetched+1, s.Bytes+a.Bytes
 		}
 	}
-	next, err := c.next(artifacts, old, wish.Prune)
+	next, err := m.next(found, have, old, wish.Prune)
 	if err != nil {
 		return s, err
 	}
 	s.Snapshot, s.Origins, s.Shared = current, next.Origins, next.Shared
-	s.Holdings = config.Holdings{URL: cmp.Or(wish.URL, held.URL), Tools: merge(held.Tools, wanted, wish)}
+	s.Holdings = config.Holdings{URL: cmp.Or(wish.URL, held.URL), Tools: merge(held.Tools, wanted, wish.Prune)}
 	s.Replaced = held.ReplacedBy(s.Holdings)
 	for _, e := range next.Entries {
 		s.Size += e.Size
@@ -150,7 +127,7 @@ func (m *Mirror) Sync(ctx context.Context, wish Wish) (s Synced, err error) {
 		}
 	}
 	keep := []uint64{current}
-	if c.damaged || !next.same(old) {
+	if damaged || !next.same(old) {
 		s.Changed, s.Snapshot = true, m.nextNumber(max(current, previous))
 		s.Removed = missingFrom(next, old)
 		if err := m.publish(ctx, next, s.Snapshot, current); err != nil {
@@ -169,75 +146,30 @@ func (m *Mirror) Sync(ctx context.Context, wish Wish) (s Synced, err error) {
 	return s, err
 }
 
-// wanted returns what is to be copied, with the ref of each tool, which names its
-// channel.
-func (m *Mirror) wanted(ctx context.Context, wish Wish, held []config.Holding) (wanted []config.Holding, refs []trust.Ref, err error) {
-	for _, h := range wish.Locked {
-		ref, err := trust.ParseRef(h.Name)
-		if err != nil {
-			return nil, nil, err
-		}
-		wanted, refs = append(wanted, h), append(refs, ref)
-	}
-	if len(wanted) > 0 {
-		return wanted, refs, nil
-	}
-	tools := wish.Tools
-	if len(tools) == 0 {
-		for _, h := range held {
-			ref, err := trust.ParseRef(h.Name)
-			if err != nil {
-				return nil, nil, err
-			}
-			tools = append(tools, ref)
-		}
-	}
-	if len(tools) == 0 {
-		return nil, nil, ErrNothingNamed
-	}
-	for _, ref := range tools {
-		if ref.Channel == "" {
-			b, err := m.Desk.Pick(ctx, ref)
-			if err != nil {
-				return nil, nil, err
-			}
-			ref.Channel = b.Name
-		}
-		h := config.Holding{Name: ref.String(), Last: 1, Platforms: []manifests.Platform{m.Desk.Platform}}
-		if i := slices.IndexFunc(held, func(have config.Holding) bool { return have.Name == h.Name }); i >= 0 {
-			h = held[i]
-		}
-		if len(wish.Platforms) > 0 {
-			h.Platforms = wish.Platforms
-		}
-		if wish.Last > 0 {
-			h.Last = wish.Last
-		}
-		if len(wish.Components) > 0 {
-			h.Components = wish.Components
-		}
-		if len(wish.Targets) > 0 {
-			h.Targets = wish.Targets
-		}
-		if wish.Profile != "" {
-			h.Profile = wish.Profile
-		}
-		if slices.ContainsFunc(wanted, func(have config.Holding) bool { return have.Name == h.Name }) {
+// have returns what the snapshot current, whose record is old, holds unchanged. damaged
+// reports that some of its files are missing or were changed.
+func (m *Mirror) have(current uint64, old record) (have copies.Have, damaged bool) {
+	have = copies.Have{Files: map[string]copies.File{}, Heads: old.Heads}
+	for _, e := range old.Entries {
+		if info, err := m.Root.Lstat(path.Join(snapshotDir(current), e.Path)); err != nil || !e.IsUnchanged(info) {
+			damaged = true
 			continue
 		}
-		wanted, refs = append(wanted, h), append(refs, ref)
+		have.Files[e.Path] = e
 	}
-	return wanted, refs, nil
+	return have, damaged
 }
 
 // merge returns what the mirror holds after wanted was copied.
-func merge(held, wanted []config.Holding, wish Wish) []config.Holding {
-	if wish.Prune {
-		return wanted
+func merge(held []config.Holding, wanted []copies.Wanted, prune bool) (all []config.Holding) {
+	for _, w := range wanted {
+		all = append(all, w.Holding)
 	}
-	all := slices.Clone(wanted)
+	if prune {
+		return all
+	}
 	for _, h := range held {
-		if !slices.ContainsFunc(wanted, func(w config.Holding) bool { return w.Name == h.Name }) {
+		if !slices.ContainsFunc(wanted, func(w copies.Wanted) bool { return w.Holding.Name == h.Name }) {
 			all = append(all, h)
 		}
 	}
@@ -290,27 +222,26 @@ func (m *Mirror) nextNumber(n uint64) uint64 {
 	}
 }
 
-// next returns the record of the next snapshot: what was collected and, without prune,
-// what else old has.
-func (c *collector) next(artifacts []fetched, old record, prune bool) (record, error) {
-	entries := maps.Clone(c.docs)
-	for _, a := range artifacts {
+// next returns the record of the next snapshot: what was found and, without prune, what
+// else old has. have is what of old is unchanged.
+func (m *Mirror) next(found copies.Collection, have copies.Have, old record, prune bool) (record, error) {
+	entries := maps.Clone(found.Documents)
+	for _, a := range found.Artifacts {
 		if _, taken := entries[a.Path]; taken && entries[a.Path].Digest != a.Digest {
-			return record{}, conflictError(a.Path)
+			return record{}, copies.ConflictError(a.Path)
 		}
-		entries[a.Path] = a.entry
+		entries[a.Path] = a.File
 	}
-	r := record{Format: 1, Releases: slices.Clone(c.releases), Heads: c.heads}
-	whole := maps.Clone(c.tap.origins)
+	r := record{Format: 1, Releases: slices.Clone(found.Releases), Heads: found.Heads}
+	whole := maps.Clone(found.Origins)
 	var parts []string // origins of artifacts of added channels
-	for n, a := range artifacts {
-		wanted := c.artifacts[n]
-		for _, ref := range []string{a.ref, wanted.Refs[0]} {
-			switch o := origin(ref); {
+	for _, a := range found.Artifacts {
+		for _, ref := range []string{a.URL, a.First} {
+			switch o := copies.Origin(ref); {
 			case o == "":
-			case wanted.from.Settings == nil:
+			case !a.Added:
 				whole[o] = true
-			case ref == a.ref:
+			case ref == a.URL:
 				parts = append(parts, o)
 			}
 		}
@@ -327,14 +258,14 @@ func (c *collector) next(artifacts []fetched, old record, prune bool) (record, e
 			if _, taken := entries[e.Path]; taken {
 				continue
 			}
-			if info, err := c.m.Root.Lstat(e.blob()); err != nil || !e.isUnchanged(info) || c.old[e.Path] != e {
-				c.m.Warn(fmt.Sprintf("%s is missing or was changed; it is not named any more, and left out", e.Path))
+			if info, err := m.Root.Lstat(blobOf(e)); err != nil || !e.IsUnchanged(info) || have.Files[e.Path] != e {
+				m.Warn(fmt.Sprintf("%s is missing or was changed; it is not named any more, and left out", e.Path))
 				continue
 			}
 			entries[e.Path] = e
 		}
 		for _, h := range old.Releases {
-			if !slices.ContainsFunc(r.Releases, func(have heldRelease) bool { return have.question() == h.question() }) {
+			if !slices.ContainsFunc(r.Releases, func(have copies.Release) bool { return have.Question() == h.Question() }) {
 				r.Releases = append(r.Releases, h)
 			}
 		}

@@ -184,7 +184,7 @@ func (c Cache) copyBlob(ctx context.Context, a manifests.Artifact, hexDigest str
 }
 
 // holdCopy copies size bytes of f to a private file, hashes the copy into s, and seals it.
-func (c Cache) holdCopy(ctx context.Context, artifact string, f *os.File, size int64, s *sums) (*private.File, error) {
+func (c Cache) holdCopy(ctx context.Context, artifact string, f private.Source, size int64, s *sums) (*private.File, error) {
 	held, err := c.hold(size)
 	if err != nil {
 		return nil, err
@@ -242,21 +242,17 @@ func Key(a manifests.Artifact) (string, error) { return keyOf(a) }
 // with a SHA-256 digest.
 func BlobFile(digest verify.Digest) string { return path.Join(blobDir, digest.Hex()) }
 
-// Prove copies f, which is open for reading, and proves that the copy is a. The errors
-// are those of Stream that match verify.ErrUntrusted.
-func (c Cache) Prove(ctx context.Context, a manifests.Artifact, f *os.File) error {
-	info, err := f.Stat()
-	if err != nil {
-		return fmt.Errorf("%s: %w", a.Name, err)
-	}
-	if size := info.Size(); size > manifests.MaxArtifact || a.Size > 0 && size != a.Size {
+// Prove copies the size bytes of f, and proves that the copy is a. The errors are those of
+// Stream that match verify.ErrUntrusted.
+func (c Cache) Prove(ctx context.Context, a manifests.Artifact, f private.Source, size int64) error {
+	if size > manifests.MaxArtifact || a.Size > 0 && size != a.Size {
 		return &verify.SizeError{Name: a.Name, Want: a.Size, Got: size}
 	}
 	if _, err := rootfs.MkdirAllUnsynced(c.Root, blobDir, 0o700); err != nil {
 		return fmt.Errorf("%s: %w", a.Name, err)
 	}
 	s := newSums(a)
-	held, err := c.holdCopy(ctx, a.Name, f, info.Size(), &s)
+	held, err := c.holdCopy(ctx, a.Name, f, size, &s)
 	if err != nil {
 		return fmt.Errorf("%s: %w", a.Name, err)
 	}

@@ -116,11 +116,19 @@ func (f *File) ReadAt(p []byte, offset int64) (int, error) { return f.read.ReadA
 // ReadAt, or read it alone.
 func (f *File) Reader() *os.File { return f.read }
 
+// A Source is what CopyFrom reads: a file from its start, or a part of one. Its Read and
+// ReadAt give the same bytes.
+type Source interface {
+	io.Reader
+	io.ReaderAt
+}
+
 // CopyFrom fills the empty File f with the first size bytes of src, or all of them if
 // there are fewer, calls each for every piece of what f then holds, and returns how many
 // bytes that is. A file system that can share the bytes of two files shares them.
-func (f *File) CopyFrom(ctx context.Context, src *os.File, size int64, each func(p []byte)) (n int64, err error) {
-	from, write := src, f.WriteAt
+func (f *File) CopyFrom(ctx context.Context, src Source, size int64, each func(p []byte)) (n int64, err error) {
+	var from io.ReaderAt = src
+	write := f.WriteAt
 	if !f.InMemory() {
 		if err := f.clone(ctx, src, size); err != nil {
 			return 0, err
@@ -148,7 +156,7 @@ func (f *File) CopyFrom(ctx context.Context, src *os.File, size int64, each func
 }
 
 // clone has the system copy src to the disk, a part at a time.
-func (f *File) clone(ctx context.Context, src *os.File, size int64) error {
+func (f *File) clone(ctx context.Context, src io.Reader, size int64) error {
 	const part = 64 << 20
 	for done := int64(0); done < size; {
 		if err := ctx.Err(); err != nil {

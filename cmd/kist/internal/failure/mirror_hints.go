@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"github.com/kist-tools/kist/install"
+	"github.com/kist-tools/kist/install/copies"
 	"github.com/kist-tools/kist/install/mirror"
 )
 
@@ -35,7 +36,7 @@ func mirrorHints() []hintRow {
 		hintIf(mirror.ErrOwnOrigin, "refused", "on the machine that fills a mirror, leave it out of config.toml"),
 		hintIf(mirror.ErrNothingNamed, "usage", "name the tools: kist mirror sync DIR TOOL…"),
 		hintIf(mirror.ErrNoMirror, "unknown", "kist mirror sync DIR TOOL… makes one"),
-		hintIf(mirror.ErrName, "unsupported", "add the channel by a URL without such parts, or leave the tool out"),
+		hintIf(copies.ErrName, "unsupported", "add the channel by a URL without such parts, or leave the tool out"),
 		fixedHint[*mirror.RecordError]("drift", "delete current, previous and snapshots in the directory; kist mirror sync makes them again from store"),
 		{"drift", again},
 		{"untrusted", again},

@@ -12,6 +12,7 @@ import (
 
 	"github.com/kist-tools/kist/cmd/kist/internal/failure"
 	"github.com/kist-tools/kist/cmd/kist/internal/term"
+	"github.com/kist-tools/kist/install/copies"
 	"github.com/kist-tools/kist/install/mirror"
 	"github.com/kist-tools/kist/manifests"
 	"github.com/kist-tools/kist/manifests/config"
@@ -65,7 +66,7 @@ func NewSynced(dir, base string, done mirror.Synced) Synced {
 		r.Tools = append(r.Tools, h.Name)
 	}
 	for _, origin := range done.Origins {
-		r.mirrors = append(r.mirrors, config.Mirror{From: origin, To: []string{base + mirror.TopDir(origin) + "/"}, Only: !slices.Contains(done.Shared, origin)})
+		r.mirrors = append(r.mirrors, config.Mirror{From: origin, To: []string{base + copies.TopDir(origin) + "/"}, Only: !slices.Contains(done.Shared, origin)})
 	}
 	r.Config = string(config.EncodeMirrors(r.mirrors))
 	return r
@@ -131,7 +132,7 @@ type Verified struct {
 
 // A Problem is a file or release of the mirror that is not as it should be.
 type Problem struct {
-	mirror.Problem
+	copies.Problem
 	Why string `json:"why,omitempty"`
 }
 

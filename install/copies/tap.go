@@ -1,4 +1,4 @@
-package mirror
+package copies
 
 import (
 	"bytes"
@@ -79,7 +79,7 @@ func (t *tap) OpenAnswer(ctx context.Context, ref string, offset int64) (manifes
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.forget(ref)
-	if o := origin(ref); o != "" {
+	if o := Origin(ref); o != "" {
 		t.origins[o] = true // even if it did not answer: clients then need not try it either
 	}
 	if errors.Is(err, manifests.ErrNotFound) && len(t.missing) < maxAnswerRefs {

@@ -1,4 +1,4 @@
-package mirror
+package copies
 
 import (
 	"context"
@@ -58,7 +58,7 @@ func TestArtifactIsFiledWhereItIsServed(t *testing.T) {
 		"another host whose answer was not enough": {from: added, refs: []string{other, own}, opened: []openedRef{{other, 0}, {own, 0}}, serves: pages{other: "page"}, want: own},
 		"a URL without a name":                     {from: added, refs: []string{"https://other.example/.htaccess"}, opened: []openedRef{{"https://other.example/.htaccess", 0}}, err: ErrName},
 	} {
-		c := &collector{m: &Mirror{Transport: test.serves}}
+		c := &collector{by: &Copier{Transport: test.serves}}
 		a := wantedArtifact{manifests.Artifact{Name: "a", Refs: test.refs}, test.from}
 		got, err := c.findRef(t.Context(), a, blob, &refLog{answers: test.opened})
 		if got != test.want || !errors.Is(err, test.err) {
@@ -81,7 +81,7 @@ func TestChunksAreComparedAgain(t *testing.T) {
 	}
 	a := wantedArtifact{manifests.Artifact{Name: "a", Refs: []string{other}, Chunks: chunks}, addedChannel("https://acme.example/")}
 	for text, want := range map[string]error{content: nil, "CONTENt": verify.ErrUntrusted} {
-		c := &collector{m: &Mirror{Transport: pages{other: text}}}
+		c := &collector{by: &Copier{Transport: pages{other: text}}}
 		if _, err := c.findRef(t.Context(), a, blob, &refLog{answers: []openedRef{{other, 0}}}); !errors.Is(err, want) {
 			t.Errorf("%s: %v, want %v", text, err, want)
 		}

@@ -1,4 +1,4 @@
-package mirror
+package copies
 
 import (
 	"context"
@@ -67,7 +67,7 @@ func (c *collector) findRef(ctx context.Context, a wantedArtifact, blob download
 
 // checkServes returns nil if ref serves blob.
 func (c *collector) checkServes(ctx context.Context, ref string, blob download.Blob) error {
-	body, _, err := c.m.Transport.Open(ctx, ref, 0)
+	body, _, err := c.by.Transport.Open(ctx, ref, 0)
 	if err != nil {
 		return err
 	}

@@ -1,12 +1,12 @@
-package mirror
+package copies
 
 import (
 	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
-	"os"
 	"path"
 	"slices"
 	"strings"
@@ -24,44 +24,83 @@ import (
 // a platform.
 const maxTried = 16
 
+// A Have is what was copied earlier.
+type Have struct {
+	// Files are the files, by path, that still are as they were recorded. Both roots of
+	// the Store have them.
+	Files map[string]File
+	// Heads are the tree heads of checksum databases that earlier copies have shown.
+	Heads []verify.Mark
+}
+
+// A Collection is what clients need to install what was wanted. All of it is in the Store.
+type Collection struct {
+	Documents map[string]File // by path
+	Artifacts []Fetched
+	Releases  []Release
+	Heads     []verify.Mark   // of Have, and newer ones
+	Origins   map[string]bool // the beginnings of all URLs of documents that were asked for
+}
+
+// Collect copies what clients need of wanted into store. An error leaves complete and
+// partial downloads there, for the next Collect. check, if not nil, refuses a release.
+// Errors are those of the channels that are asked, of the artifacts' proofs, and ErrName.
+func (c *Copier) Collect(ctx context.Context, store Store, have Have, wanted []Wanted, check func(manifests.Release) error) (found Collection, err error) {
+	if _, err := rootfs.MkdirAll(store.Documents, path.Dir(download.BlobFile(verify.DigestOf(nil))), dirMode); err != nil {
+		return found, err // documents come before the first download, which would make it
+	}
+	a := c.newCollector(store, have)
+	a.check = check
+	for _, w := range wanted {
+		if err := a.collect(ctx, w.Ref, w.Holding); err != nil {
+			return found, err
+		}
+	}
+	if err := a.keepHeads(ctx); err != nil {
+		return found, err
+	}
+	artifacts, err := a.fetchArtifacts(ctx)
+	if err != nil {
+		return found, err
+	}
+	if err := a.readExisting(ctx, artifacts); err != nil {
+		return found, err
+	}
+	return Collection{a.docs, artifacts, a.releases, a.heads, a.tap.origins}, nil
+}
+
+// dirMode is the mode of directories, subject to the umask: a web server reads them.
+const dirMode fs.FileMode = 0o755
+
 // A collector asks the channels for releases, and collects the documents that proved the
 // answers and the artifacts to fetch.
 type collector struct {
-	m     *Mirror
+	by    *Copier
 	tap   *tap
-	store *os.Root          // the directory of the same name
-	old   map[string]entry  // what the current snapshot holds, by path, if it seems unchanged
-	docs  map[string]entry  // documents that were proved, by path
-	reuse []entry           // indices that the source in question read from the store
-	urls  map[string]string // by path: the ref of the document, to find conflicts
+	store Store
+	old   map[string]File // Have.Files
+	docs  map[string]File // documents that were proved, by path
+	reuse []File          // indices that the source in question read from the store
 	// artifacts are the artifacts to fetch, in the order in which they were named.
 	artifacts []wantedArtifact
 	wanted    map[string]bool  // by identity: it is among artifacts
 	exist     map[string]bool  // refs that sources only looked for
 	absent    map[string]error // refs that were not found in proved answers
-	releases  []heldRelease
+	releases  []Release
 	heads     []verify.Mark
 	logged    []loggedRelease
 	check     func(manifests.Release) error // may be nil
-	damaged   bool                          // files of the current snapshot are missing or were changed
 }
 
-// newCollector returns a collector for the snapshot after current, whose record is old.
-func (m *Mirror) newCollector(store *os.Root, current uint64, old record) *collector {
-	c := &collector{m: m, store: store, old: map[string]entry{}, docs: map[string]entry{}, urls: map[string]string{},
-		wanted: map[string]bool{}, exist: map[string]bool{}, absent: map[string]error{}, heads: slices.Clone(old.Heads)}
-	for _, e := range old.Entries {
-		if info, err := m.Root.Lstat(path.Join(snapshotDir(current), e.Path)); err != nil || !e.isUnchanged(info) {
-			c.damaged = true
-			continue
-		}
-		c.old[e.Path] = e
-	}
-	c.tap = &tap{from: m.Transport, proved: c.readProved, held: c.readHeld, asked: map[string]bool{},
+// newCollector returns a collector that copies into store.
+func (c *Copier) newCollector(store Store, have Have) *collector {
+	a := &collector{by: c, store: store, old: have.Files, docs: map[string]File{}, wanted: map[string]bool{},
+		exist: map[string]bool{}, absent: map[string]error{}, heads: slices.Clone(have.Heads)}
+	a.tap = &tap{from: c.Transport, proved: a.readProved, held: a.readHeld, asked: map[string]bool{},
 		states: map[string]manifests.Validators{}, origins: map[string]bool{}}
-	c.tap.clear()
-	m.Desk.Transport, m.Desk.Uncached, m.Desk.Indices = c.tap, true, storedIndices{c}
-	return c
+	a.tap.clear()
+	c.Desk.Transport, c.Desk.Uncached, c.Desk.Indices = a.tap, true, storedIndices{a}
+	return a
 }
 
 // readProved returns the document ref if it was proved in this run, or the error that it
@@ -75,14 +114,14 @@ func (c *collector) readProved(ref string) (data []byte, ok bool, err error) {
 		return nil, false, nil // it is refused when it is kept
 	}
 	e, ok := c.docs[name]
-	if !ok || c.urls[name] != manifests.Redact(ref) {
+	if !ok || manifests.Redact(e.URL) != manifests.Redact(ref) {
 		return nil, false, nil
 	}
-	data, err = rootfs.ReadFile(c.store, download.BlobFile(e.Digest), e.Size)
+	data, err = rootfs.ReadFile(c.store.Documents, download.BlobFile(e.Digest), e.Size)
 	return data, err == nil, err
 }
 
-// readHeld returns the document ref of the current snapshot and its validators, which are
+// readHeld returns the document ref that was copied earlier and its validators, which are
 // zero if there is none, or it was changed.
 func (c *collector) readHeld(ref string) ([]byte, manifests.Validators) {
 	name, err := Name(ref)
@@ -93,7 +132,7 @@ func (c *collector) readHeld(ref string) ([]byte, manifests.Validators) {
 	if !ok || e.Key != "" || e.Validators.IsZero() {
 		return nil, manifests.Validators{}
 	}
-	data, err := rootfs.ReadFile(c.store, download.BlobFile(e.Digest), e.Size)
+	data, err := rootfs.ReadFile(c.store.Documents, download.BlobFile(e.Digest), e.Size)
 	if err != nil || verify.DigestOf(data) != e.Digest {
 		return nil, manifests.Validators{}
 	}
@@ -123,8 +162,8 @@ func (c *collector) ask(question func() error) error {
 		c.exist[ref] = true
 	}
 	maps.Copy(c.absent, c.tap.missing)
-	if len(c.docs) > maxEntries || len(c.exist) > maxEntries || len(c.absent) > maxEntries || len(c.artifacts) > maxEntries {
-		return &manifests.TooLargeError{Name: "the mirror's list of files", Limit: maxEntries}
+	if len(c.docs) > MaxFiles || len(c.exist) > MaxFiles || len(c.absent) > MaxFiles || len(c.artifacts) > MaxFiles {
+		return &manifests.TooLargeError{Name: "the list of files to copy", Limit: MaxFiles}
 	}
 	return nil
 }
@@ -135,20 +174,19 @@ func (c *collector) keep(ref string, data []byte) error {
 	if err != nil {
 		return err
 	}
-	e := entry{Path: name, Digest: verify.DigestOf(data), Size: int64(len(data)), Validators: c.tap.state(ref)}
-	ref = manifests.Redact(ref)
-	if other, taken := c.urls[name]; taken && other != ref && c.docs[name].Digest != e.Digest {
-		return conflictError(name)
+	e := File{Path: name, Digest: verify.DigestOf(data), Size: int64(len(data)), Validators: c.tap.state(ref), URL: ref}
+	other, taken := c.docs[name]
+	if taken && other.URL != "" && manifests.Redact(other.URL) != manifests.Redact(ref) && other.Digest != e.Digest {
+		return ConflictError(name)
 	}
-	c.urls[name] = ref
 	file := download.BlobFile(e.Digest)
-	have, err := rootfs.ReadFile(c.store, file, e.Size)
+	have, err := rootfs.ReadFile(c.store.Documents, file, e.Size)
 	if err != nil || !bytes.Equal(have, data) {
-		if err := rootfs.WriteFileUnsynced(c.store, file, data, fileMode); err != nil {
+		if err := rootfs.WriteFileUnsynced(c.store.Documents, file, data, c.store.mode()); err != nil {
 			return err
 		}
 	}
-	info, err := c.store.Lstat(file)
+	info, err := c.store.Documents.Lstat(file)
 	if err != nil {
 		return err
 	}
@@ -156,35 +194,6 @@ func (c *collector) keep(ref string, data []byte) error {
 	c.docs[name] = e
 	return nil
 }
-
-// storedIndices is the debian.Cache of a mirror: the package indices that the current
-// snapshot holds. They are proved again by whoever loads them.
-type storedIndices struct{ c *collector }
-
-// Load implements debian.Cache.
-func (s storedIndices) Load(d verify.Digest, limit int64) (data []byte) {
-	for _, e := range s.c.old {
-		if e.Digest != d || e.Key != "" || e.Size > limit {
-			continue
-		}
-		if data == nil {
-			read, err := rootfs.ReadFile(s.c.store, download.BlobFile(d), limit)
-			if err != nil || verify.DigestOf(read) != d {
-				return nil
-			}
-			data = read
-		}
-		s.c.reuse = append(s.c.reuse, e)
-	}
-	return data
-}
-
-// Has implements debian.Cache. It makes a source read whole indices, not excerpts of
-// them, which clients without a cache need.
-func (storedIndices) Has(verify.Digest, int64) bool { return false }
-
-// Store implements debian.Cache. The tap has what is fetched.
-func (storedIndices) Store(verify.Digest, []byte) {}
 
 // collect collects everything that clients on each platform of h need.
 func (c *collector) collect(ctx context.Context, ref trust.Ref, h config.Holding) error {
@@ -221,7 +230,7 @@ func clientsOf(p manifests.Platform) []manifests.Platform {
 }
 
 func (c *collector) collectFor(ctx context.Context, ref trust.Ref, h config.Holding, p manifests.Platform) error {
-	desk := c.m.Desk
+	desk := c.by.Desk
 	machine := desk.Platform
 	desk.Platform = p
 	defer func() { desk.Platform = machine }()
@@ -297,7 +306,7 @@ func (c *collector) collectLast(list []manifests.Version, newest manifests.Relea
 		}
 	}
 	if found < last {
-		c.m.Warn(fmt.Sprintf("%s/%s: of the newest %d versions only %d can be copied for %s", newest.Channel, newest.Tool, last, found, newest.Platform))
+		c.by.Warn(fmt.Sprintf("%s/%s: of the newest %d versions only %d can be copied for %s", newest.Channel, newest.Tool, last, found, newest.Platform))
 	}
 	return nil
 }
@@ -315,7 +324,7 @@ func (c *collector) collectNames(r manifests.Release, h config.Holding, resolve 
 		}
 	}
 	if h.Last > 1 {
-		c.m.Warn(fmt.Sprintf("channel %s has no list of versions: name each that is to be copied, such as %s@%s", r.Channel, r.Tool, r.Version))
+		c.by.Warn(fmt.Sprintf("channel %s has no list of versions: name each that is to be copied, such as %s@%s", r.Channel, r.Tool, r.Version))
 	}
 	return nil
 }
@@ -339,9 +348,9 @@ func (c *collector) add(b trust.Binding, q manifests.Request, r manifests.Releas
 	if r.Evidence.Tree != nil {
 		c.logged = append(c.logged, loggedRelease{b, manifests.Request{Tool: q.Tool, Version: "=" + r.Version, Platform: q.Platform}})
 	}
-	held := heldRelease{Channel: b.Name, Tool: q.Tool, Asked: q.Version, Version: r.Version, Platform: q.Platform,
+	held := Release{Channel: b.Name, Tool: q.Tool, Asked: q.Version, Version: r.Version, Platform: q.Platform,
 		Components: q.Components, Targets: q.Targets, Profile: q.Profile}
-	if !slices.ContainsFunc(c.releases, func(have heldRelease) bool { return have.question() == held.question() }) {
+	if !slices.ContainsFunc(c.releases, func(have Release) bool { return have.Question() == held.Question() }) {
 		c.releases = append(c.releases, held)
 	}
 	return nil
@@ -350,7 +359,7 @@ func (c *collector) add(b trust.Binding, q manifests.Request, r manifests.Releas
 // readExisting collects the documents that sources only look for, such as the one by
 // which a module proxy says that it relays a checksum database. Nothing proves them, and
 // no proof relies on them. Files of the artifacts that were fetched are left out.
-func (c *collector) readExisting(ctx context.Context, artifacts []fetched) error {
+func (c *collector) readExisting(ctx context.Context, artifacts []Fetched) error {
 	isArtifact := map[string]bool{}
 	for _, a := range artifacts {
 		isArtifact[a.Path] = true
@@ -363,7 +372,7 @@ func (c *collector) readExisting(ctx context.Context, artifacts []fetched) error
 		if _, document := c.docs[name]; isArtifact[name] || document {
 			continue
 		}
-		data, err := manifests.ReadAll(ctx, c.m.Transport, ref, maxExisting)
+		data, err := manifests.ReadAll(ctx, c.by.Transport, ref, maxExisting)
 		if _, large := errors.AsType[*manifests.TooLargeError](err); large || errors.Is(err, manifests.ErrNotFound) {
 			continue
 		}

@@ -1,4 +1,4 @@
-package mirror
+package copies
 
 import (
 	"context"
@@ -65,7 +65,7 @@ func (t copied) Open(_ context.Context, ref string, offset int64) (io.ReadCloser
 	if !ok {
 		return io.NopCloser(strings.NewReader("")), 0, nil
 	}
-	data, err := rootfs.ReadFile(t.c.store, download.BlobFile(e.Digest), e.Size)
+	data, err := rootfs.ReadFile(t.c.store.Documents, download.BlobFile(e.Digest), e.Size)
 	return io.NopCloser(strings.NewReader(string(data[offset:]))), e.Size, err
 }
 
@@ -94,7 +94,7 @@ func TestOldTreeHeadsAreProved(t *testing.T) {
 	fetch := func(t manifests.Transport, last verify.Mark) (manifests.Catalog, error) {
 		return source.Fetch(ctx, t, manifests.Query{Request: manifests.Request{Tool: "go", Platform: linux}, Now: now, Last: last})
 	}
-	var old record
+	var old []verify.Mark
 	var marks []verify.Mark
 	for run, version := range []string{"1.25.1", "1.25.2", "1.25.3", "1.25.4"} {
 		proxy.release(t, version)
@@ -102,8 +102,8 @@ func TestOldTreeHeadsAreProved(t *testing.T) {
 		if run > 0 {
 			last = marks[run-1]
 		}
-		m := &Mirror{Root: root, Desk: &trust.Desk{}, Transport: transport.New(transport.Config{Version: "test"}), Now: now}
-		c := m.newCollector(root, 0, record{Heads: old.Heads})
+		m := &Copier{Desk: &trust.Desk{}, Transport: transport.New(transport.Config{Version: "test"}), Now: now}
+		c := m.newCollector(Store{Documents: root, Artifacts: root}, Have{Heads: old})
 		var catalog manifests.Catalog
 		if err := c.ask(func() error { catalog, err = fetch(c.tap, last); return err }); err != nil {
 			t.Fatal(err)
@@ -132,10 +132,10 @@ func TestOldTreeHeadsAreProved(t *testing.T) {
 				t.Fatalf("run %d: a client that knows head %d: %v", run, n, err)
 			}
 		}
-		old.Heads = c.heads
+		old = c.heads
 	}
-	if len(old.Heads) != len(marks) {
-		t.Errorf("%d heads are recorded, want %d", len(old.Heads), len(marks))
+	if len(old) != len(marks) {
+		t.Errorf("%d heads are recorded, want %d", len(old), len(marks))
 	}
 
 	// A log that shows another history is refused, and nothing of it is copied.
@@ -146,8 +146,8 @@ func TestOldTreeHeadsAreProved(t *testing.T) {
 	}
 	other := httptest.NewServer(forked)
 	defer other.Close()
-	m := &Mirror{Root: root, Desk: &trust.Desk{}, Transport: transport.New(transport.Config{Version: "test"}), Now: now}
-	c := m.newCollector(root, 0, record{Heads: old.Heads})
+	m := &Copier{Desk: &trust.Desk{}, Transport: transport.New(transport.Config{Version: "test"}), Now: now}
+	c := m.newCollector(Store{Documents: root, Artifacts: root}, Have{Heads: old})
 	source.Proxies = []gosum.Proxy{{URL: other.URL}}
 	err = c.ask(func() error { _, err := fetch(c.tap, marks[3]); return err })
 	if !errors.Is(err, verify.ErrStale) && !errors.Is(err, verify.ErrUntrusted) {

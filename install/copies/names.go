@@ -1,4 +1,4 @@
-package mirror
+package copies
 
 import (
 	"net/url"
@@ -75,9 +75,9 @@ func topDir(u *url.URL) string {
 	return strings.ToLower(name)
 }
 
-// origin returns the beginning of all URLs of ref's host, as config.toml names it; "" for
+// Origin returns the beginning of all URLs of ref's host, as config.toml names it; "" for
 // a file URL.
-func origin(ref string) string {
+func Origin(ref string) string {
 	u, err := manifests.ParseURL(ref)
 	if err != nil || u.Scheme == "file" {
 		return ""

@@ -1,4 +1,4 @@
-package mirror
+package copies
 
 import (
 	"bytes"
@@ -22,14 +22,14 @@ import (
 // keepKeys collects the keys documents of a native channel, which lead clients from the
 // keys that they know to the newest.
 func (c *collector) keepKeys(ctx context.Context, b trust.Binding) error {
-	source, version, ok, err := c.m.Desk.OriginalKeys(b)
+	source, version, ok, err := c.by.Desk.OriginalKeys(b)
 	if err != nil || !ok {
 		return err
 	}
 	begun := false
 	for n := uint64(1); n <= version; n++ {
 		err := c.ask(func() error {
-			next, err := source.ReadVersion(ctx, c.tap, n, c.m.Now)
+			next, err := source.ReadVersion(ctx, c.tap, n, c.by.Now)
 			if err == nil {
 				source, begun = next, true
 			}
@@ -74,11 +74,11 @@ func (c *collector) keepCopies(ctx context.Context, b trust.Binding) error {
 			if err != nil {
 				return err
 			}
-			data, err := rootfs.ReadFile(c.store, download.BlobFile(have.Digest), have.Size)
+			data, err := rootfs.ReadFile(c.store.Documents, download.BlobFile(have.Digest), have.Size)
 			if err != nil {
 				return err
 			}
-			_, err = source.CheckKeys(c.m.Now).Detached(manifests.Redact(ref), data, sig)
+			_, err = source.CheckKeys(c.by.Now).Detached(manifests.Redact(ref), data, sig)
 			return err
 		})
 		if err != nil && !errors.Is(err, manifests.ErrNotFound) && !errors.Is(err, manifests.ErrDenied) && !errors.Is(err, verify.ErrUntrusted) {
@@ -101,7 +101,7 @@ type loggedRelease struct {
 func (c *collector) keepHeads(ctx context.Context) error {
 	ask := func(l loggedRelease, last verify.Mark) (catalog manifests.Catalog, err error) {
 		err = c.ask(func() error {
-			catalog, err = l.channel.Source.Fetch(ctx, c.tap, manifests.Query{Request: l.request, Now: c.m.Now, Last: last})
+			catalog, err = l.channel.Source.Fetch(ctx, c.tap, manifests.Query{Request: l.request, Now: c.by.Now, Last: last})
 			return err
 		})
 		return catalog, err
@@ -117,7 +117,7 @@ func (c *collector) keepHeads(ctx context.Context) error {
 		}
 	}
 	slices.SortFunc(c.heads, func(a, b verify.Mark) int { return cmp.Compare(a.Serial, b.Serial) })
-	c.heads = c.heads[max(0, len(c.heads)-maxHeads):]
+	c.heads = c.heads[max(0, len(c.heads)-MaxHeads):]
 	for _, l := range c.logged {
 		for _, head := range c.heads {
 			if head.Channel != l.channel.Name {
