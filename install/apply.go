@@ -188,7 +188,7 @@ func (i *Installer) newReceipt(r manifests.Release) (record.Receipt, error) {
 	id := record.NewID(r.Channel, r.Tool, r.Version, random)
 	return record.Receipt{Head: record.Head{ID: id, Channel: r.Channel, Tool: r.Tool, Version: r.Version,
 		Requested: r.Requested, Labels: r.Labels,
-		Platform: r.Platform, Components: r.Components, Optional: r.Optional, Listings: r.Listings, Profile: r.Profile, Evidence: r.Evidence, Env: r.Env,
+		Platform: r.Platform, Components: r.Components, Optional: r.Optional, Listings: r.Listings, Profile: r.Profile, Evidence: r.Evidence, Expired: r.Expired, Env: r.Env,
 		Prefix: i.realPrefix(id), Installed: i.o.Now, Kist: i.o.Version}}, nil
 }
 

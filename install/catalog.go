@@ -79,6 +79,9 @@ func (i *Installer) Release(cat manifests.Catalog, ch manifests.Channel, q manif
 		m = m.Renamed(ch.Name)
 		r.Evidence.Mark = &m
 	}
+	if m := cat.Mark(); !m.IsZero() {
+		_, r.Expired = i.lapse(m.Renamed(ch.Name), i.o.Now)
+	}
 	return r, r.Validate()
 }
 
@@ -91,7 +94,7 @@ func (i *Installer) prove(ctx context.Context, t manifests.Transport, ch manifes
 	if err != nil {
 		return nil, err
 	}
-	check := func(m verify.Mark) error { return checkFresh(m.Renamed(ch.Name), have, now, renew) }
+	check := func(m verify.Mark) error { return i.checkFresh(m.Renamed(ch.Name), have, now, renew) }
 	query := manifests.Query{Request: q, Now: now, Last: have, CheckMark: check}
 	for _, r := range s.Installed() {
 		if r.Channel == ch.Name {
@@ -118,12 +121,21 @@ func (i *Installer) prove(ctx context.Context, t manifests.Transport, ch manifes
 
 // checkFresh checks m against the mark that is stored; for a renewal only against the
 // lines that m still has.
-func checkFresh(m, have verify.Mark, now time.Time, renew bool) error {
+func (i *Installer) checkFresh(m, have verify.Mark, now time.Time, renew bool) error {
 	last := have.LineMark(m.Line)
 	if renew {
 		last = last.OnlyLinesOf(m)
 	}
+	m, _ = i.lapse(m, now)
 	return m.Supersedes(last, now)
+}
+
+// lapse is Lapse for the manifests that Options.Locked names.
+func (i *Installer) lapse(m verify.Mark, now time.Time) (lapsed verify.Mark, expired time.Time) {
+	if i.o.Locked == nil {
+		return m, time.Time{}
+	}
+	return m.Lapse(now, func(d verify.Digest) bool { return i.o.Locked(m.Channel, d) })
 }
 
 // putMark stores m, unless another kist has stored a newer mark meanwhile: then m
@@ -136,7 +148,7 @@ func (i *Installer) putMark(ctx context.Context, m verify.Mark, renew bool) erro
 	defer lock.Unlock()
 	have, err := i.store().Mark(m.Channel) // lost or damaged: m takes its place
 	if err == nil && len(have.Head) == 0 {
-		if err := checkFresh(m, have, i.o.Now, renew); err != nil {
+		if err := i.checkFresh(m, have, i.o.Now, renew); err != nil {
 			return err
 		}
 	} else if err == nil && have.Serial > m.Serial {

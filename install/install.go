@@ -77,6 +77,10 @@ type Options struct {
 	Linking func(now, next record.Generation)
 	Stages  *Stages // lists the stages that are being filled; may be nil
 	DryRun  bool    // store nothing, not even marks
+	// Locked reports whether a lock names the manifest of a channel with this digest, and
+	// the user accepts it although it has expired. Whatever else is checked stays as it
+	// is. Nil: what has expired is refused.
+	Locked func(channel string, manifest verify.Digest) bool
 	// Documents and Settings report which of the files that this package does not
 	// write are kist's, by their content: below documents/ of the cache directory,
 	// and in the settings directory. Nil: none.

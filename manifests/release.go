@@ -6,6 +6,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/kist-tools/kist/verify"
 )
@@ -38,6 +39,9 @@ type Release struct {
 	// Tree is the digest that the installed files must have (record.Receipt.TreeDigest),
 	// if a project's lock states it. Zero: any.
 	Tree verify.Digest
+	// Expired is when the manifest that names the release expired, if it has: it is
+	// accepted because a lock names that very manifest. Zero otherwise.
+	Expired time.Time
 }
 
 // A File is a small file of the prefix whose content the source states or derives

@@ -174,6 +174,30 @@ func (m Mark) Fresh(now time.Time) error {
 	return nil
 }
 
+// Lapse returns m without the expiry of each manifest in it that has expired at now and
+// that named returns true for, by its digest: so it is judged when somebody has named the
+// very manifest that may be used for ever. expired is when the first of these expired, zero
+// if there are none. Whatever else is wrong with a manifest stays wrong.
+func (m Mark) Lapse(now time.Time, named func(Digest) bool) (lapsed Mark, expired time.Time) {
+	if len(m.Lines) > 0 {
+		lines := make(map[string]Mark, len(m.Lines))
+		for name, line := range m.Lines {
+			var at time.Time
+			lines[name], at = line.Lapse(now, named)
+			if !at.IsZero() && (expired.IsZero() || at.Before(expired)) {
+				expired = at
+			}
+		}
+		m.Lines = lines
+		return m, expired
+	}
+	if m.Expires.IsZero() || now.Before(m.Expires) || m.Digest.IsZero() || m.Fresh(m.Expires.Add(-time.Nanosecond)) != nil || !named(m.Digest) {
+		return m, expired
+	}
+	expired, m.Expires = m.Expires, time.Time{}
+	return m, expired
+}
+
 // Supersedes checks that m may follow last, the mark stored before it. A zero last
 // accepts any fresh m. A time earlier than last.Issued is replaced by
 // last.Issued, so that setting the clock back does not make an expired manifest

@@ -1,6 +1,9 @@
 package evidence
 
 import (
+	"fmt"
+	"time"
+
 	"github.com/kist-tools/kist/install/record"
 	"github.com/kist-tools/kist/manifests"
 	"github.com/kist-tools/kist/verify"
@@ -14,6 +17,12 @@ func OfReceipt(r record.Head) (e verify.Evidence, notes []string) {
 		return r.Evidence, nil
 	}
 	return r.Artifacts[0].Evidence, r.Evidence.Notes
+}
+
+// ExpiredNote says in words that a release was installed although its manifest had
+// expired then, at the time expired.
+func ExpiredNote(expired time.Time) string {
+	return fmt.Sprintf("its manifest had expired on %s when it was installed: that was accepted because kist.lock names this manifest", expired.UTC().Format(time.DateOnly))
 }
 
 // OfRelease is OfReceipt for a release to be fetched. The evidence is empty if only a

@@ -99,6 +99,9 @@ func Prove(ctx context.Context, desk *trust.Desk, i *install.Installer, head rec
 			r.added = &c
 		}
 	}
+	if !head.Expired.IsZero() {
+		r.notes = append(r.notes, ExpiredNote(head.Expired))
+	}
 	if err := r.prove(); err != nil {
 		if lost, ok := errors.AsType[*LostError](err); ok {
 			return nil, lost

@@ -107,6 +107,9 @@ type Head struct {
 	FilesProved bool `json:"files_proved,omitempty"`
 	// StampsReadAt is when the Stamps of the entries had been read (see SealedAt).
 	StampsReadAt time.Time `json:"sealed,omitzero"`
+	// Expired is when the manifest that named the release had expired, if it had at the
+	// time of the install: it was accepted because a lock named that very manifest.
+	Expired time.Time `json:"expired,omitzero"`
 	// Removed reports that the release was uninstalled. Entries are then only the
 	// paths that were left because they had changed.
 	Removed bool `json:"removed,omitempty"`

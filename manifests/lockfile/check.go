@@ -36,6 +36,12 @@ func proofOf(r manifests.Release) (p Proof) {
 	}
 	if m := r.Evidence.Mark; m != nil {
 		p.Serial, p.Issued = m.Serial, m.Issued
+		for _, line := range m.Lines {
+			if line.Digest.Algorithm() == "sha256" {
+				p.Lines = append(p.Lines, line.Digest)
+			}
+		}
+		slices.SortFunc(p.Lines, func(a, b verify.Digest) int { return strings.Compare(a.Hex(), b.Hex()) })
 	}
 	if e.Digest.Algorithm() == "sha256" {
 		p.Digest = e.Digest
@@ -51,6 +57,12 @@ func proofOf(r manifests.Release) (p Proof) {
 	slices.Sort(p.Signers)
 	p.Signers = slices.Compact(p.Signers)
 	return p
+}
+
+// Names reports whether the release was proved by the manifest with this digest, or
+// beside it, when the lock was made.
+func (p Proof) Names(manifest verify.Digest) bool {
+	return !manifest.IsZero() && (manifest == p.Digest || slices.Contains(p.Lines, manifest))
 }
 
 // signersOf returns the primary keys that a detached signature names. Whether they made

@@ -56,6 +56,9 @@ type Proof struct {
 	Serial  uint64               // of the manifest; 0 if it has none
 	Issued  time.Time            // of the manifest; zero if it has none
 	Digest  verify.Digest        // of the manifest; zero if it has none
+	// Lines are the digests of the manifests of a channel with one for each of several
+	// lines of releases, such as a distribution's suites, sorted.
+	Lines []verify.Digest
 }
 
 // A Platform is what a release consists of on one platform.
@@ -118,6 +121,11 @@ func (l Lock) Encode() []byte {
 			fmt.Fprintf(&w, "issued = %s\n", t.Proof.Issued.UTC().Format(time.RFC3339))
 		}
 		pair(&w, "manifest", hexOf(t.Proof.Digest))
+		var lines []string
+		for _, d := range t.Proof.Lines {
+			lines = append(lines, hexOf(d))
+		}
+		pair(&w, "manifests", lines)
 		for _, p := range t.Platforms {
 			w.WriteString("\n  [[tool.platform]]\n  ")
 			pair(&w, "platform", p.Platform.String())

@@ -84,6 +84,13 @@ func parseProof(t *tomldoc.Table) (p Proof) {
 		p.Issued = t.Time("issued").UTC()
 	}
 	p.Digest = digest(t, "manifest", "sha256")
+	for _, text := range t.Texts("manifests", maxNames) {
+		d, err := verify.ParseDigest("sha256:" + text)
+		if err != nil {
+			t.Fail("manifests: %v", err)
+		}
+		p.Lines = append(p.Lines, d)
+	}
 	return p
 }
 

@@ -31,7 +31,8 @@ type ShownRelease struct {
 	Commands  []string           `json:"commands,omitempty"`
 	Evidence  verify.Evidence    `json:"evidence"`
 	Artifacts []record.Artifact  `json:"artifacts"`
-	Kist      string             `json:"kist,omitempty"` // version that installed it
+	Expired   time.Time          `json:"expired,omitzero"` // see record.Head
+	Kist      string             `json:"kist,omitempty"`   // version that installed it
 	Sandbox   string             `json:"sandbox,omitempty"`
 	Stored    []StoredEvidence   `json:"stored,omitempty"`
 }
@@ -40,7 +41,7 @@ type ShownRelease struct {
 func Installed(s *toolset.Set, r record.Head) ShownRelease {
 	shown := ShownRelease{
 		Toolchain: change.Describe(s, r), Platform: r.Platform, Status: "installed",
-		Evidence: r.Evidence, Artifacts: r.Artifacts, Kist: r.Kist, Sandbox: r.Sandbox,
+		Evidence: r.Evidence, Artifacts: r.Artifacts, Expired: r.Expired, Kist: r.Kist, Sandbox: r.Sandbox,
 	}
 	for _, c := range r.Commands {
 		shown.Commands = append(shown.Commands, c.Name)
@@ -81,6 +82,9 @@ func (r ShownRelease) Render(p *term.Page) {
 	prooftext.Write(p, r.Evidence)
 	if r.Evidence.Kind == "" {
 		p.Field("note", r.Evidence.Notes...)
+	}
+	if !r.Expired.IsZero() {
+		p.Field("note", evidence.ExpiredNote(r.Expired))
 	}
 	for _, a := range r.Artifacts {
 		p.Field("file", a.Name)
