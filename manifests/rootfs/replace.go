@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/rand"
 	"errors"
+	"io"
 	"io/fs"
 	"os"
 	"path"
@@ -16,10 +17,16 @@ import (
 // ReplaceFile of name removes one that a crash left; a process that is writing name at
 // that moment fails, and publishes no half-written file.
 func ReplaceFile(root *os.Root, name string, data []byte, perm fs.FileMode) error {
+	return ReplaceFrom(root, name, bytes.NewReader(data), int64(len(data)), perm)
+}
+
+// ReplaceFrom is ReplaceFile for the bytes that content writes, at most limit: more are an
+// error that matches ErrTooLarge.
+func ReplaceFrom(root *os.Root, name string, content io.WriterTo, limit int64, perm fs.FileMode) error {
 	if err := sweepNamed(root, name); err != nil {
 		return err
 	}
-	return writeVia(root, NamedTemp(name), name, bytes.NewReader(data), int64(len(data)), perm)
+	return writeVia(root, NamedTemp(name), name, content, limit, perm)
 }
 
 // Remove deletes name durably. A missing file is not an error.
