@@ -92,7 +92,8 @@ type Prover struct {
 	by      *Copier
 	files   Files
 	cache   download.Cache
-	checked map[string]bool // by name or release: it was proved; false: it is reported
+	checked map[string]bool            // by name or release: it was proved; false: it is reported
+	proofs  map[string]verify.Evidence // by name, of artifacts
 	// versions and platforms are those of the releases that were proved.
 	versions  map[string]bool
 	platforms map[manifests.Platform]bool
@@ -103,7 +104,7 @@ type Prover struct {
 // NewProver returns a Prover of files. scratch is an empty directory for what does not fit
 // in memory.
 func (c *Copier) NewProver(files Files, scratch *os.Root) *Prover {
-	p := &Prover{by: c, files: files, checked: map[string]bool{}, versions: map[string]bool{}, platforms: map[manifests.Platform]bool{}}
+	p := &Prover{by: c, files: files, checked: map[string]bool{}, proofs: map[string]verify.Evidence{}, versions: map[string]bool{}, platforms: map[manifests.Platform]bool{}}
 	c.Desk.Transport, c.Desk.Uncached, c.Desk.Indices = copiesOnly{p}, true, nil
 	p.cache = c.cache(scratch, c.Desk.Transport)
 	return p
@@ -155,7 +156,7 @@ func (p *Prover) Report(what, state string, err error) {
 }
 
 // Release proves one release and its artifacts. r is the release as its documents state
-// it; ok reports that all of it was proved. What is wrong is in Found, and is not an
+// it, with the evidence of its first artifact if no document names it; ok reports that all of it was proved. What is wrong is in Found, and is not an
 // error.
 func (p *Prover) Release(ctx context.Context, held Release) (r manifests.Release, ok bool, err error) {
 	p.read, p.lacking = nil, nil
@@ -195,11 +196,13 @@ func (p *Prover) Release(ctx context.Context, held Release) (r manifests.Release
 	}
 	all := true
 	for _, a := range install.Files(r) {
-		ok, err := p.artifact(ctx, a)
+		e, ok, err := p.artifact(ctx, a)
 		if err != nil {
 			return r, false, err
 		}
-		all = all && ok
+		if all = all && ok; ok && r.Evidence.Kind == "" { // no document names r: its artifacts are proved one by one
+			r.Evidence.Kind, r.Evidence.Signers, r.Evidence.Tree = e.Kind, e.Signers, e.Tree
+		}
 	}
 	if all && !p.checked[held.String()] { // one release may answer several requests
 		p.checked[held.String()] = true
@@ -243,7 +246,7 @@ func (p *Prover) findArtifact(a manifests.Artifact) (name string, f OpenFile, er
 }
 
 // artifact proves the first of a and its alternatives that there is a file of.
-func (p *Prover) artifact(ctx context.Context, a manifests.Artifact) (ok bool, err error) {
+func (p *Prover) artifact(ctx context.Context, a manifests.Artifact) (e verify.Evidence, ok bool, err error) {
 	first := ""
 	for _, one := range append([]manifests.Artifact{a}, a.Alternatives...) {
 		name, f, err := p.findArtifact(one)
@@ -255,42 +258,42 @@ func (p *Prover) artifact(ctx context.Context, a manifests.Artifact) (ok bool, e
 			if f != nil {
 				f.Close()
 			}
-			return ok, nil
+			return p.proofs[name], ok, nil
 		}
 		if err == nil {
-			err = p.prove(ctx, one, f)
+			e, err = p.prove(ctx, one, f)
 		}
 		switch {
 		case ctx.Err() != nil:
-			return false, ctx.Err()
+			return e, false, ctx.Err()
 		case errors.Is(err, rootfs.ErrNotRegular):
 			p.Report(name, Changed, NotRegular(name))
 		case errors.Is(err, verify.ErrUntrusted):
 			p.Report(name, Changed, err)
 		case err != nil:
-			return false, fmt.Errorf("%s: %w", name, err)
+			return e, false, fmt.Errorf("%s: %w", name, err)
 		default:
 			p.Found.Artifacts++
 		}
-		p.checked[name] = err == nil
-		return err == nil, nil
+		p.checked[name], p.proofs[name] = err == nil, e
+		return e, err == nil, nil
 	}
 	if _, recorded := p.files.Recorded(first); !recorded { // else whoever compares all files reports it
 		p.Report(first, Missing, nil)
 	}
-	return false, nil
+	return e, false, nil
 }
 
 // prove proves that f is a, and closes it.
-func (p *Prover) prove(ctx context.Context, a manifests.Artifact, f OpenFile) error {
+func (p *Prover) prove(ctx context.Context, a manifests.Artifact, f OpenFile) (e verify.Evidence, err error) {
 	size, err := f.Seek(0, io.SeekEnd)
 	if err == nil {
 		_, err = f.Seek(0, io.SeekStart)
 	}
 	if err == nil {
-		err = p.cache.Prove(ctx, a, f, size)
+		e, err = p.cache.Prove(ctx, a, f, size)
 	}
-	return errors.Join(err, f.Close())
+	return e, errors.Join(err, f.Close())
 }
 
 // NotRegular returns the error for a file called name that is not a regular one.

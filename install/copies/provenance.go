@@ -32,6 +32,9 @@ func (a wantedArtifact) ownsRef(ref string) bool {
 		return false
 	}
 	dir := own.Path
+	if a.from.Settings.Format == "native" && path.Base(dir) == "channel.toml" { // the URL of a native channel names its manifest
+		dir = path.Dir(dir)
+	}
 	if !strings.HasSuffix(dir, "/") {
 		dir += "/"
 	}

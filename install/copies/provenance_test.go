@@ -88,6 +88,19 @@ func TestChunksAreComparedAgain(t *testing.T) {
 	}
 }
 
+// The URL of a native channel names its manifest, and the channel owns the directory.
+func TestNativeChannelOwnsItsDirectory(t *testing.T) {
+	from := addedChannel("https://host.example/acme/channel.toml")
+	from.Settings.Format = "native"
+	for url, want := range map[string]bool{
+		"https://host.example/acme/blobs/a": true, "https://host.example/acme-2/a": false, "https://host.example/a": false, "https://other.example/acme/a": false,
+	} {
+		if got := (wantedArtifact{from: from}).ownsRef(url); got != want {
+			t.Errorf("%s: %v, want %v", url, got, want)
+		}
+	}
+}
+
 func TestChannelOwnsWhatIsBelowItsURL(t *testing.T) {
 	for url, want := range map[string]bool{
 		"https://host.example/acme/a":        true,

@@ -244,24 +244,24 @@ func BlobFile(digest verify.Digest) string { return path.Join(blobDir, digest.He
 
 // Prove copies the size bytes of f, and proves that the copy is a. The errors are those of
 // Stream that match verify.ErrUntrusted.
-func (c Cache) Prove(ctx context.Context, a manifests.Artifact, f private.Source, size int64) error {
+func (c Cache) Prove(ctx context.Context, a manifests.Artifact, f private.Source, size int64) (e verify.Evidence, err error) {
 	if size > manifests.MaxArtifact || a.Size > 0 && size != a.Size {
-		return &verify.SizeError{Name: a.Name, Want: a.Size, Got: size}
+		return e, &verify.SizeError{Name: a.Name, Want: a.Size, Got: size}
 	}
 	if _, err := rootfs.MkdirAllUnsynced(c.Root, blobDir, 0o700); err != nil {
-		return fmt.Errorf("%s: %w", a.Name, err)
+		return e, fmt.Errorf("%s: %w", a.Name, err)
 	}
 	s := newSums(a)
 	held, err := c.holdCopy(ctx, a.Name, f, size, &s)
 	if err != nil {
-		return fmt.Errorf("%s: %w", a.Name, err)
+		return e, fmt.Errorf("%s: %w", a.Name, err)
 	}
 	defer held.Close()
-	_, err = c.prove(ctx, a, held, s)
+	e, err = c.prove(ctx, a, held, s)
 	if err != nil {
 		err = fmt.Errorf("%s: %w", a.Name, err)
 	}
-	return err
+	return e, err
 }
 
 // hold returns an empty file for size bytes (0: unknown) that no other process can
