@@ -47,8 +47,11 @@ have that problem, nor has --locked, which names what kist.lock names.`,
 				return nil, failure.Usage("cache-key: --locked takes no TOOL and no parts: kist.lock names them")
 			}
 			var wants []toolset.Want
+			var lock lockedTools
 			var err error
-			if !locked {
+			if locked {
+				lock, err = a.lockedTools()
+			} else {
 				wants, err = a.wanted(args, want)
 			}
 			if err != nil {
@@ -56,7 +59,7 @@ have that problem, nor has --locked, which names what kist.lock names.`,
 			}
 			return a.WithSession(func(_ context.Context, s *toolset.Set, _ []string) (cli.Result, error) {
 				if locked {
-					if wants, err = a.lockedWants(s); err != nil {
+					if wants, err = s.LockedWants(lock.path, lock.tools); err != nil {
 						return nil, err
 					}
 				}

@@ -40,11 +40,12 @@ for the upstream's own; --tools says which upstream it is a twin of.
 With --format debian it is an archive of packages: URL names one of its suites,
 …/dists/bookworm/. For a mirror of a built-in distribution, the keys that come
 with kist apply if you give no --key.`,
-		Example:   "kist channel add acme https://tools.acme.example/ --key acme.asc\nkist channel add acme ./public --key acme.asc --tools zig,zls",
-		Exits:     []int{0, 2, 3, 4, 5, 6, 7, 8, 9},
-		ExitMeans: map[int]string{3: "no such file, or the channel offers none of the tools"},
-		Args:      cli.Exactly(2),
-		Changes:   true,
+		Example:    "kist channel add acme https://tools.acme.example/ --key acme.asc\nkist channel add acme ./public --key acme.asc --tools zig,zls",
+		Exits:      []int{0, 2, 3, 4, 5, 6, 7, 8, 9},
+		ExitMeans:  map[int]string{3: "no such file, or the channel offers none of the tools"},
+		Args:       cli.Exactly(2),
+		Changes:    true,
+		FromBundle: true,
 		Flags: func(f *pflag.FlagSet) {
 			f.StringArrayVar(&keys, "key", nil, "a `FILE` of OpenPGP public keys that may sign (repeatable)")
 			f.StringVar(&c.Format, "format", "native", "how the channel publishes: `FORMAT` is native, rust, debian, "+strings.Join(upstreams.MirrorFormats(), " or "))

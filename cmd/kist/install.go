@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -17,7 +18,7 @@ import (
 
 func (a *app) installCommand() *cobra.Command {
 	var want plan.Parts
-	var makeDefault, noDefault, locked bool
+	var makeDefault, noDefault, locked, asOfBundle bool
 	return a.Command(cli.Verb{
 		Group: cli.Toolchains, Use: "install [TOOL… | SET…]",
 		Short: "Install toolchains, each proved before it is unpacked",
@@ -32,18 +33,26 @@ channel: each that it names must be built in, or one that you added.
 
 Without TOOL, it installs what the project of this directory asks for in kist.toml,
 go.mod, rust-toolchain.toml, .nvmrc and other files; kist project shows which.
-With --locked it installs exactly what kist.lock names (kist lock writes it).`,
-		Example:     "kist install go\nkist install go@1.25 acme/zig\nkist install rust -c clippy -t wasm32-unknown-unknown\nkist install node@lts --no-default -n",
+With --locked it installs exactly what kist.lock names (kist lock writes it).
+
+With --from it takes everything from a bundle (kist bundle create writes one), and
+opens no connection. What a bundle holds is proved as if it came from the origins.
+Manifests that have expired since are refused as ever. With --as-of-bundle, an
+expired manifest is accepted if kist.lock names this very one by its digest; the
+receipt then says so.`,
+		Example:     "kist install go\nkist install go@1.25 acme/zig\nkist install rust -c clippy -t wasm32-unknown-unknown\nkist install node@lts --no-default -n\nkist install go --from tools.tar\nkist install --locked --from project.tar --as-of-bundle",
 		Exits:       []int{0, 1, 2, 3, 4, 5, 6, 7, 8, 9},
 		Args:        cli.Between(0, 1000),
 		Changes:     true,
 		MayOnlyRead: true,
 		Fetches:     true,
+		FromBundle:  true,
 		Flags: func(f *pflag.FlagSet) {
 			f.StringArrayVarP(&want.Components, "component", "c", nil, "also install component `NAME` (repeatable)")
 			f.StringArrayVarP(&want.Targets, "target", "t", nil, "also install support for building for `TRIPLE`, as the tool spells it (repeatable)")
 			f.StringVar(&want.Profile, "profile", "", "install the components of `PROFILE`: minimal, default or complete; default: minimal")
 			f.BoolVar(&locked, "locked", false, "install exactly what the project's kist.lock names, without TOOL")
+			f.BoolVar(&asOfBundle, "as-of-bundle", false, "with --from and --locked: accept an expired manifest that kist.lock names")
 			f.BoolVar(&makeDefault, "default", false, "make this version the default, replacing the current one")
 			f.BoolVar(&noDefault, "no-default", false, "link no commands")
 		},
@@ -58,13 +67,24 @@ With --locked it installs exactly what kist.lock names (kist lock writes it).`,
 			if locked && (len(args) > 0 || len(want.Components)+len(want.Targets) > 0 || want.Profile != "") {
 				return nil, failure.Usage("install: --locked takes no TOOL and no parts: kist.lock names them")
 			}
+			if asOfBundle && (!locked || a.From == nil) {
+				return nil, failure.Usage("install: --as-of-bundle needs --from FILE and --locked: only a lock can say which expired manifest is meant")
+			}
 			var wants []toolset.Want
 			tools, sets, err := splitSets(args, want)
-			if err == nil && !locked && len(sets) < max(1, len(args)) {
+			var lock lockedTools
+			switch {
+			case err != nil:
+			case locked:
+				lock, err = a.lockedTools()
+			case len(sets) < max(1, len(args)):
 				wants, err = a.wanted(tools, want)
 			}
 			if err != nil {
 				return nil, err
+			}
+			if asOfBundle {
+				a.Locked = lock.names
 			}
 			links := plan.FirstBecomesDefault
 			switch {
@@ -79,7 +99,7 @@ With --locked it installs exactly what kist.lock names (kist lock writes it).`,
 			}
 			defer s.Close()
 			if locked {
-				if wants, err = a.lockedWants(s); err != nil {
+				if wants, err = s.LockedWants(lock.path, lock.tools); err != nil {
 					return nil, err
 				}
 			}
@@ -92,7 +112,7 @@ With --locked it installs exactly what kist.lock names (kist lock writes it).`,
 			}
 			c, already, err := s.Installation(ctx, wants, links)
 			if err != nil {
-				return nil, err
+				return nil, a.explainLack(s, wants, err)
 			}
 			r, err := a.Change(ctx, s, c, already)
 			if err == nil && len(args) == 0 {
@@ -136,10 +156,30 @@ func (a *app) wanted(args []string, parts plan.Parts) (wants []toolset.Want, err
 		if err != nil {
 			return nil, err
 		}
+		if a.From != nil && len(p.Read) == 0 {
+			return nil, failure.Usage("%s: name what to install from %s: it holds %s", a.VerbName, a.From.Name, strings.Join(a.From.Holds(a.Platform), ", "))
+		}
 		return projectfiles.Wants(&a.Printer, a.VerbName, p, parts)
 	}
 	for _, ref := range refs {
 		wants = append(wants, toolset.Want{Ref: ref, Parts: parts})
 	}
 	return wants, nil
+}
+
+// explainLack returns err, which wants failed with, as it is printed: if the bundle that
+// everything is taken from lacks one of them, that is why.
+func (a *app) explainLack(s *toolset.Set, wants []toolset.Want, err error) error {
+	if a.From == nil {
+		return err
+	}
+	for _, w := range wants {
+		if _, satisfied := s.Satisfying(w); satisfied {
+			continue
+		}
+		if lacking := a.From.Explain(err, w.Ref, a.Platform); lacking != err {
+			return lacking
+		}
+	}
+	return err
 }

@@ -12,11 +12,11 @@ import (
 	"github.com/kist-tools/kist/cmd/kist/internal/failure"
 	"github.com/kist-tools/kist/cmd/kist/internal/namedfiles"
 	"github.com/kist-tools/kist/cmd/kist/internal/projectfiles"
-	"github.com/kist-tools/kist/install/toolset"
 	"github.com/kist-tools/kist/manifests"
 	"github.com/kist-tools/kist/manifests/lockfile"
 	"github.com/kist-tools/kist/manifests/project"
 	"github.com/kist-tools/kist/manifests/trust"
+	"github.com/kist-tools/kist/verify"
 )
 
 func (a *app) lockCommand() *cobra.Command {
@@ -115,14 +115,23 @@ func (a *app) locked() (path string, tools []lockfile.Tool, err error) {
 	return projectfiles.LockedTools(a.VerbName, p)
 }
 
-// lockedWants returns what to install for the lock of the project.
-func (a *app) lockedWants(s *toolset.Set) ([]toolset.Want, error) {
-	path, tools, err := a.locked()
-	if err != nil {
-		return nil, err
+// lockedTools is the lock of a project: its path, and its entries that answer the project.
+type lockedTools struct {
+	path  string
+	tools []lockfile.Tool
+}
+
+// lockedTools returns the lock of the project of the working directory, which names at
+// least one tool.
+func (a *app) lockedTools() (l lockedTools, err error) {
+	l.path, l.tools, err = a.locked()
+	if err == nil && len(l.tools) == 0 {
+		err = failure.Usage("%s: %s names no tool", a.VerbName, l.path)
 	}
-	if len(tools) == 0 {
-		return nil, failure.Usage("%s: %s names no tool", a.VerbName, path)
-	}
-	return s.LockedWants(path, tools)
+	return l, err
+}
+
+// names reports whether the lock names a manifest of a channel.
+func (l lockedTools) names(channel string, manifest verify.Digest) bool {
+	return slices.ContainsFunc(l.tools, func(t lockfile.Tool) bool { return t.Channel == channel && t.Proof.Names(manifest) })
 }

@@ -17,15 +17,13 @@ import (
 	"github.com/kist-tools/kist/cmd/kist/internal/failure"
 	"github.com/kist-tools/kist/cmd/kist/internal/mirrortext"
 	"github.com/kist-tools/kist/cmd/kist/internal/namedfiles"
-	"github.com/kist-tools/kist/cmd/kist/internal/projectfiles"
 	"github.com/kist-tools/kist/cmd/kist/internal/term"
 	"github.com/kist-tools/kist/install"
 	"github.com/kist-tools/kist/install/copies"
 	"github.com/kist-tools/kist/install/mirror"
 	"github.com/kist-tools/kist/install/plan"
-	"github.com/kist-tools/kist/manifests"
+	"github.com/kist-tools/kist/install/toolset"
 	"github.com/kist-tools/kist/manifests/config"
-	"github.com/kist-tools/kist/manifests/trust"
 	"github.com/kist-tools/kist/verify"
 )
 
@@ -61,16 +59,21 @@ func (a *app) withMirror(ctx context.Context, dir string, create bool, run func(
 		return nil, err
 	}
 	defer root.Close()
+	defer a.EndProgress()
+	return run(&mirror.Mirror{Root: root, Copier: a.copier(s)})
+}
+
+// copier returns what asks channels, and proves their answers, for the verbs that copy.
+func (a *app) copier(s *toolset.Set) *copies.Copier {
 	progress := a.Progress()
 	if progress == nil {
 		progress = func(install.Progress) {}
 	}
-	defer a.EndProgress()
-	return run(&mirror.Mirror{Root: root, Copier: &copies.Copier{
+	return &copies.Copier{
 		HashZip: s.HashZip, Desk: s.Desk, Transport: s.Desk.Transport, Now: a.Started, Jobs: a.Flags.Jobs, LockWait: a.LockWait,
 		About:    "kist " + a.VerbName + ", since " + a.Started.Format(time.TimeOnly),
 		Progress: progress, Warn: func(text string) { a.Warn("%s", text) },
-	}})
+	}
 }
 
 func (a *app) mirrorSyncCommand() *cobra.Command {
@@ -111,43 +114,19 @@ kist mirror sync /srv/mirror --prune`,
 			f.StringVar(&parts.Profile, "profile", "", "copy the components of `PROFILE`: minimal, default or complete; default: minimal")
 			f.StringVar(&at, "url", "", "print a config.toml for the `URL` where DIR/current is served, in this and later runs; default: its file URL")
 		},
-		Values: map[string]completion.Completer{
-			"platform": completion.Words("darwin/amd64", "darwin/arm64", "linux/amd64", "linux/arm64", "windows/amd64", "windows/arm64"),
-			"profile":  completion.Words("minimal", "default", "complete"), "target": completion.Words(), "component": completion.Words(),
-		},
+		Values: copyValues(),
 		Run: func(ctx context.Context, args []string) (cli.Result, error) {
-			if err := parts.Validate(); err != nil {
-				return nil, failure.Usage("mirror sync: %v", err)
-			}
-			wish.Components, wish.Targets, wish.Profile = parts.Components, parts.Targets, parts.Profile
 			if last < -1 || last == 0 || last > config.MaxLast {
 				return nil, failure.Usage("mirror sync: --last %d: want 1 to %d", last, config.MaxLast)
 			}
-			wish.Last = max(last, 0)
-			for _, text := range platforms {
-				p, err := manifests.ParsePlatform(text)
-				if err == nil && p.IsAny() {
-					err = errors.New("platform any: name those of the clients")
-				}
-				if err != nil {
-					return nil, failure.Usage("mirror sync: %v", err)
-				}
-				wish.Platforms = append(wish.Platforms, p)
+			if locked && last > 0 {
+				return nil, failure.Usage("mirror sync: --locked takes no --last: kist.lock names the versions")
 			}
 			var err error
-			if wish.Tools, err = trust.ParseRefs(args[1:]); err != nil {
+			if wish.Wish, err = a.copyWish(args[1:], parts, platforms, locked); err != nil {
 				return nil, err
 			}
-			if locked {
-				if len(wish.Tools)+len(platforms)+len(parts.Components)+len(parts.Targets) > 0 || parts.Profile != "" || last > 0 {
-					return nil, failure.Usage("mirror sync: --locked takes no TOOL, platform, part or --last: kist.lock names them")
-				}
-				path, tools, err := a.locked()
-				if err != nil {
-					return nil, err
-				}
-				wish.Locked, wish.Check = projectfiles.Holdings(path, tools)
-			}
+			wish.Last = max(last, 0)
 			if at != "" {
 				if wish.URL, err = mirrortext.BaseURL(args[0], at); err != nil {
 					return nil, err

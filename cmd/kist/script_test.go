@@ -163,6 +163,10 @@ func scriptCommands() map[string]scriptCommand {
 		"debian": scriptDebian,
 		// fill FILE: replace {size F}, {sha256 F} and {now±DAYS} in it.
 		"fill": scriptFill,
+		// rebundle OLD NEW [URLEND flip|drop|FILE]: write a bundle with the file of a URL changed, left out or replaced.
+		"rebundle": scriptRebundle,
+		// relock LOCK OLD NEW: make LOCK name the manifest NEW instead of OLD.
+		"relock": scriptRelock,
 		// serve VAR DIR [tls|forged|moved=URL|HOW]: serve DIR on the loopback interface, its URL in VAR; what is asked for goes to the file VAR.requests, with what Authorization to VAR.shown.
 		"serve": scriptServe,
 		// registry VAR [tls|basic|token]: serve an OCI registry, its host and port in VAR; requests go to VAR.requests, their Authorization to VAR.shown.

@@ -27,6 +27,7 @@ then that of the worst failure.`,
 		Changes:     true,
 		MayOnlyRead: true,
 		Fetches:     true,
+		FromBundle:  true,
 		Complete:    a.Offers().Installed,
 		Run: a.WithTools(func(ctx context.Context, s *toolset.Set, refs []trust.Ref) (cli.Result, error) {
 			r, err := a.Maker(s).Update(ctx, refs)

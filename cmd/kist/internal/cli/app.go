@@ -14,8 +14,10 @@ import (
 
 	"github.com/kist-tools/kist/cmd/kist/internal/failure"
 	"github.com/kist-tools/kist/cmd/kist/internal/term"
+	"github.com/kist-tools/kist/install/bundles"
 	"github.com/kist-tools/kist/install/record"
 	"github.com/kist-tools/kist/manifests/transport"
+	"github.com/kist-tools/kist/verify"
 )
 
 // An App is one run of kist: its environment, its one reading of the clock, the flags
@@ -29,7 +31,13 @@ type App struct {
 		Jobs                 int
 		Wait                 time.Duration
 		Store                string
+		From                 string // --from
 	}
+	// From is the bundle that --from names: everything comes from it, and nothing from
+	// the network. Nil: from the origins.
+	From *bundles.Bundle
+	// Locked is Options.Locked of package install; may be nil.
+	Locked      func(channel string, manifest verify.Digest) bool
 	stores      []string // the stores below the user's own, as config.toml names them
 	badConfig   error    // why config.toml cannot be used
 	Verb        Verb     // the verb that runs

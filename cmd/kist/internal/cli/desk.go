@@ -19,7 +19,7 @@ import (
 // Desk returns the desk that binds channels for this command, and asks them through t.
 // state may be nil until kist's directories are open.
 func (a *App) Desk(state trust.State, t *transport.Mirrored) *trust.Desk {
-	return &trust.Desk{
+	d := &trust.Desk{
 		State: state, Transport: t, Config: t.Config, Now: a.Started,
 		Platform: a.Platform, Distro: a.Distro, Glibc: a.Glibc, AptSources: a.AptSources,
 		GoProxy:      func(ctx context.Context) string { return a.GoProxy(ctx, a.SearchPath()) },
@@ -29,6 +29,11 @@ func (a *App) Desk(state trust.State, t *transport.Mirrored) *trust.Desk {
 		Warn:       func(text string) { a.Warn("%s", text) },
 		KeysStored: func() { a.keysChanged = true },
 	}
+	if b := a.From; b != nil { // which need not have what this machine's own settings lead to
+		d.Offline, d.AptSources = false, b.AptSources
+		d.GoProxy = func(context.Context) string { return b.GoProxies() }
+	}
+	return d
 }
 
 // sayOnce returns a function that prints each line once: an origin that cannot be reached

@@ -61,7 +61,7 @@ func (a *App) Finish(err error) int {
 
 // FailureContext returns what a failure of this run depends on besides its error.
 func (a *App) FailureContext() failure.Context {
-	return failure.Context{Verb: a.VerbName, Local: a.Verb.Local, Config: a.Dirs.Config, Store: a.Flags.Store != "", Distro: a.Distro}
+	return failure.Context{Verb: a.VerbName, Local: a.Verb.Local, Config: a.Dirs.Config, Store: a.Flags.Store != "", Bundle: a.From != nil, Distro: a.Distro}
 }
 
 // leftUnchanged reports whether the verb, which failed with err, changed nothing, though it

@@ -95,6 +95,7 @@ func (a *App) OpenAnyway(ctx context.Context) (s *toolset.Set, damaged, err erro
 		Warn:      func(text string) { a.Warn("%s", text) },
 		Stages:    a.Stages,
 		DryRun:    a.Flags.DryRun,
+		Locked:    a.Locked,
 		Kist:      a.Program,
 		Linking: func(now, next record.Generation) {
 			if a.linking != nil {
@@ -170,10 +171,15 @@ func (a *App) WarnOfDamage(s *toolset.Set) {
 }
 
 // transport returns the transport that fetches all bytes, by way of the mirrors and with
-// the credentials that config.toml names. With --offline it reads only local files.
+// the credentials that config.toml names. With --offline it reads only local files, and
+// with --from only the bundle, which has the origins' own URLs.
 func (a *App) transport() *transport.Mirrored {
 	c, err := a.Dirs.ReadConfig(a.Host)
 	a.stores = c.Stores
+	if a.From != nil {
+		c.Mirrors = nil
+		return &transport.Mirrored{From: a.From, Config: c, Err: err}
+	}
 	from := a.Transport(a.logins(c))
 	if a.Flags.Offline {
 		from = transport.Offline(from)

@@ -13,6 +13,7 @@ import (
 	"github.com/kist-tools/kist/cmd/kist/internal/completion"
 	"github.com/kist-tools/kist/cmd/kist/internal/failure"
 	"github.com/kist-tools/kist/cmd/kist/internal/help"
+	"github.com/kist-tools/kist/cmd/kist/internal/namedfiles"
 	"github.com/kist-tools/kist/install"
 )
 
@@ -28,6 +29,7 @@ type Verb struct {
 	MayOnlyRead             bool // it changes something only if reading is not enough: it works on a store of root's
 	ReadsDamaged            bool // with MayOnlyRead: also on one that must not be changed for another reason
 	Fetches                 bool // it downloads what it installs: --jobs exists
+	FromBundle              bool // it can take everything from a bundle: --from exists
 	Plain                   bool // it has no JSON form
 	Local                   bool // it never uses the network
 	Flags                   func(*pflag.FlagSet)
@@ -79,6 +81,9 @@ func (a *App) Command(v Verb) *cobra.Command {
 	if v.Fetches {
 		cmd.Flags().IntVarP(&a.Flags.Jobs, "jobs", "j", defaultJobs, "make at most `N` downloads at once, 1 to 64")
 	}
+	if v.FromBundle {
+		cmd.Flags().StringVar(&a.Flags.From, "from", "", "take everything from the bundle `FILE`, or from its directory, and use no network")
+	}
 	if v.locks() {
 		cmd.Flags().DurationVar(&a.Flags.Wait, "wait", 0, "wait at most `DURATION`, such as 30s, 1h or 0, for another kist (default 1m on a terminal, else 10m)")
 	}
@@ -110,6 +115,12 @@ func (a *App) Command(v Verb) *cobra.Command {
 	cmd.RunE = func(cmd *cobra.Command, args []string) (err error) {
 		for _, w := range a.Dirs.Warnings {
 			a.Warn("%s", w)
+		}
+		if cmd.Flags().Changed("from") && v.FromBundle {
+			if a.From, err = namedfiles.OpenBundle(cmd.Context(), a.Flags.From); err != nil {
+				return err
+			}
+			defer a.From.Close()
 		}
 		a.Result, err = v.Run(cmd.Context(), args)
 		return err

@@ -18,6 +18,7 @@ type Context struct {
 	Local  bool          // the verb never uses the network
 	Config string        // the base directory of settings
 	Store  bool          // --store names the directories
+	Bundle bool          // everything comes from a bundle
 	Distro func() string // returns the distribution of a Linux host; nil: none
 }
 

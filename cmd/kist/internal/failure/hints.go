@@ -69,7 +69,7 @@ func (c Context) hint(err error, k Kind) string {
 	if e, ok := errors.AsType[*plainError](err); ok && e.kind == k.Name && e.hint != "" {
 		return e.hint
 	}
-	rows := hints()
+	rows := append(bundleHints(), hints()...)
 	if c.publishes() {
 		rows = append(publisherHints(), rows...)
 	}

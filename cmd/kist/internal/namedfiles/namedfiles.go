@@ -6,8 +6,10 @@
 package namedfiles
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -16,7 +18,9 @@ import (
 	"syscall"
 
 	"github.com/kist-tools/kist/install"
+	"github.com/kist-tools/kist/install/bundles"
 	"github.com/kist-tools/kist/manifests"
+	"github.com/kist-tools/kist/manifests/bundle"
 	"github.com/kist-tools/kist/manifests/rootfs"
 	"github.com/kist-tools/kist/verify"
 )
@@ -178,6 +182,95 @@ func Replace(path string, data []byte) error {
 	}
 	return errors.Join(rootfs.WriteFile(dir, filepath.Base(path), data, mode), dir.Close())
 }
+
+// ReplaceFrom writes a file that the user names, of at most limit bytes, in one step.
+func ReplaceFrom(path string, content io.WriterTo, limit int64) error {
+	dir, err := os.OpenRoot(filepath.Dir(path))
+	if errors.Is(err, fs.ErrNotExist) {
+		return &MissingError{filepath.Dir(path)}
+	}
+	if err != nil {
+		return err
+	}
+	return errors.Join(rootfs.ReplaceFrom(dir, filepath.Base(path), content, limit, 0o644), dir.Close())
+}
+
+// OpenBundle reads the bundle in a file or a directory that the user named.
+func OpenBundle(ctx context.Context, path string) (*bundles.Bundle, error) {
+	open := func() (*bundle.Bundle, error) {
+		if info, err := os.Stat(path); err == nil && info.IsDir() {
+			root, err := os.OpenRoot(path)
+			if err != nil {
+				return nil, err
+			}
+			return bundle.OpenDir(ctx, root)
+		}
+		f, err := Open(path)
+		if err != nil {
+			return nil, err
+		}
+		if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
+			return nil, errors.Join(&TypeError{path, "a pipe or a device, not a file or a directory"}, err, f.Close())
+		}
+		return bundle.Open(ctx, f)
+	}
+	b, err := open()
+	switch {
+	case errors.Is(err, bundle.ErrNotBundle):
+		return nil, verify.Errorf(bundle.ErrNotBundle, "%s is not a bundle: %w", path, err)
+	case errors.Is(err, verify.ErrUntrusted):
+		return nil, &BundleError{path, err}
+	case err != nil:
+		return nil, err
+	}
+	read, err := bundles.Read(path, b)
+	if err != nil {
+		return nil, errors.Join(&BundleError{path, err}, b.Close())
+	}
+	return read, nil
+}
+
+// A BundleError reports that a bundle is not whole, or not as a bundle must be. It matches
+// verify.ErrUntrusted.
+type BundleError struct {
+	Path string
+	Err  error
+}
+
+func (e *BundleError) Error() string { return fmt.Sprintf("bundle %s: %v", e.Path, e.Err) }
+func (e *BundleError) Unwrap() error { return e.Err }
+
+// ReplacedBundle reads the bundle in the file at path, which a new one is to replace; nil
+// if there is no such file. Anything but a whole bundle is a *[TakenError].
+func ReplacedBundle(ctx context.Context, path string) (*bundles.Bundle, error) {
+	info, err := os.Lstat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, &TakenError{path, nil}
+	}
+	b, err := OpenBundle(ctx, path)
+	if errors.Is(err, bundle.ErrNotBundle) || errors.Is(err, verify.ErrUntrusted) {
+		return nil, &TakenError{path, err}
+	}
+	return b, err
+}
+
+// A TakenError reports that a file which is to be written exists, and is something else
+// than what kist would write.
+type TakenError struct {
+	Path string
+	Err  error // may be nil
+}
+
+func (e *TakenError) Error() string {
+	return e.Path + " exists, and is not a whole bundle, so kist does not replace it"
+}
+func (*TakenError) Kind() string { return "refused" }
 
 // OpenRoot opens a directory that the user named. With create, it makes the directory
 // if it is missing.
