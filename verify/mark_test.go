@@ -54,6 +54,63 @@ func TestMarkSupersedes(t *testing.T) {
 	}
 }
 
+// Lapse passes over expiry alone, and only of what is named.
+func TestMarkLapses(t *testing.T) {
+	const hour, days = time.Hour, 24 * time.Hour
+	old := markAt(6, -30*days, -2*days, "six")
+	named := func(texts ...string) func(Digest) bool {
+		return func(d Digest) bool {
+			for _, text := range texts {
+				if d == DigestOf([]byte(text)) {
+					return true
+				}
+			}
+			return false
+		}
+	}
+	line := func(m Mark, name string) Mark { m.Line, m.Serial = name, 0; return m }
+	lines := func(marks ...Mark) Mark { return JoinLines("acme", marks...) }
+	unnamed := old
+	unnamed.Digest = Digest{}
+	for _, test := range []struct {
+		name  string
+		m     Mark
+		last  Mark
+		named func(Digest) bool
+		at    time.Duration // when it expired; 0: it did not lapse
+		fresh bool
+	}{
+		{"named", old, Mark{}, named("six"), -2 * days, true},
+		{"not named", old, Mark{}, named("five"), 0, false},
+		{"without a digest", unnamed, Mark{}, func(Digest) bool { return true }, 0, false},
+		{"not expired", markAt(6, -days, days, "six"), Mark{}, named("six"), 0, true},
+		{"expired this very moment", markAt(6, -days, 0, "six"), Mark{}, named("six"), 0, true},
+		{"without an expiry", Mark{Serial: 1, Issued: markNow, Digest: DigestOf([]byte("six"))}, Mark{}, named("six"), 0, true},
+		{"from the future", markAt(6, 2*hour, 3*hour, "six"), Mark{}, named("six"), 0, false},
+		{"never valid", markAt(6, -hour, -2*hour, "six"), Mark{}, named("six"), 0, false},
+		{"valid for too long", markAt(6, -MaxLife-2*days, -days, "six"), Mark{}, named("six"), 0, false},
+		{"older than what was seen", old, markAt(7, -hour, days, "seven"), named("six"), -2 * days, false},
+		{"another under the serial", old, markAt(6, -30*days, -2*days, "other"), named("six"), -2 * days, false},
+		{"the same as was seen", old, old, named("six"), -2 * days, true},
+		{"lines, the expired one named", lines(line(old, "a"), line(markAt(0, -hour, days, "b"), "b")), Mark{}, named("six"), -2 * days, true},
+		{"lines, another one named", lines(line(old, "a"), line(markAt(0, -hour, days, "b"), "b")), Mark{}, named("b"), 0, false},
+		{"lines, two expired, one named", lines(line(old, "a"), line(markAt(0, -30*days, -days, "b"), "b")), Mark{}, named("six"), -2 * days, false},
+		{"lines, two expired and named", lines(line(old, "a"), line(markAt(0, -30*days, -3*days, "b"), "b")), Mark{}, named("six", "b"), -3 * days, true},
+	} {
+		before := test.m
+		m, expired := test.m.Lapse(markNow, test.named)
+		if want := markNow.Add(test.at); test.at == 0 && !expired.IsZero() && test.name != "expired this very moment" || test.at != 0 && !expired.Equal(want) {
+			t.Errorf("%s: expired %v", test.name, expired)
+		}
+		if err := m.Supersedes(test.last, markNow); (err == nil) != test.fresh || err != nil && !errors.Is(err, ErrStale) {
+			t.Errorf("%s: %v", test.name, err)
+		}
+		if !test.m.Same(before) || !test.m.Expires.Equal(before.Expires) {
+			t.Errorf("%s: the mark itself was changed", test.name)
+		}
+	}
+}
+
 // The message distinguishes an older manifest from a different one under the same
 // serial or date.
 func TestDowngradeErrorStatesTheReason(t *testing.T) {

@@ -66,7 +66,14 @@ func scriptRebundle(ts *testscript.TestScript, neg bool, args []string) {
 // scriptRelock makes a lock name the manifest NEW where it names OLD.
 func scriptRelock(ts *testscript.TestScript, neg bool, args []string) {
 	scriptNeeds(ts, neg, args, 3, 3, "relock LOCK OLD NEW")
-	old, next := verify.DigestOf([]byte(ts.ReadFile(args[1]))).Hex(), verify.DigestOf([]byte(ts.ReadFile(args[2]))).Hex()
+	digest := func(file string) string {
+		text := ts.ReadFile(file)
+		if _, signed, ok := strings.Cut(text, "\n\n"); ok && strings.HasPrefix(text, "-----BEGIN PGP SIGNED MESSAGE-----") {
+			text, _, _ = strings.Cut(signed, "\n-----BEGIN PGP SIGNATURE-----")
+		}
+		return verify.DigestOf([]byte(text)).Hex()
+	}
+	old, next := digest(args[1]), digest(args[2])
 	text := ts.ReadFile(args[0])
 	if !strings.Contains(text, old) {
 		ts.Fatalf("%s does not name %s", args[0], args[1])

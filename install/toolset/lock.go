@@ -84,6 +84,7 @@ func (s *Set) lockOne(ctx context.Context, ask project.Ask, w Want, origin strin
 		return strings.Compare(a.String(), b.String())
 	})
 	var releases []manifests.Release
+	var proof lockfile.Proof // the lines of it
 	for _, p := range platforms {
 		q := s.Desk.Request(w.Ref)
 		q.Components, q.Targets, q.Profile, q.Origin = w.Components, w.Targets, w.Profile, origin
@@ -108,8 +109,10 @@ func (s *Set) lockOne(ctx context.Context, ask project.Ask, w Want, origin strin
 		}
 		releases = append(releases, r)
 		w.Version, origin = "="+r.Version, r.Origin
+		proof.AddLines(catalog.Mark())
 	}
 	t = lockfile.Of(ask, releases)
+	t.Proof.Lines = proof.Lines
 	s.addTree(&t, own)
 	return t, nil
 }

@@ -53,6 +53,40 @@ func FuzzRead(f *testing.F) {
 	})
 }
 
+// TestEachOctetCounts flips each octet of a bundle, and cuts it everywhere: neither goes
+// unnoticed.
+func TestEachOctetCounts(t *testing.T) {
+	text := "some text"
+	d := Draft{Contents: []byte("{}"), Files: []File{{URLs: []string{"https://h.example/a"}, Digest: verify.DigestOf([]byte(text)), Size: int64(len(text))}},
+		Open: func(File) (io.ReadCloser, error) { return io.NopCloser(strings.NewReader(text)), nil }}
+	var w bytes.Buffer
+	if _, err := d.WriteTo(&w); err != nil {
+		t.Fatal(err)
+	}
+	data := w.Bytes()
+	refused := func(data []byte) bool {
+		_, err := readTar(t.Context(), bytes.NewReader(data))
+		return errors.Is(err, verify.ErrUntrusted) || errors.Is(err, ErrNotBundle)
+	}
+	for at := range data {
+		if at%512 == 155 && data[at] == ' ' {
+			continue // the space after the checksum of a header, which says nothing
+		}
+		if data[at] ^= 1; !refused(data) {
+			t.Fatalf("octet %d of %d", at, len(data))
+		}
+		data[at] ^= 1
+	}
+	for size := range len(data) - 512 { // one block of zeros at the end is enough to know it
+		if !refused(data[:size]) {
+			t.Fatalf("the first %d octets of %d", size, len(data))
+		}
+	}
+	if refused(data) {
+		t.Fatal("the honest twin is refused")
+	}
+}
+
 // FuzzManifest parses anything as a manifest and as an index.
 func FuzzManifest(f *testing.F) {
 	files := []File{{URLs: []string{"https://h.example/a", "https://h.example/b"}, Digest: verify.DigestOf(nil), Artifact: true}}

@@ -36,12 +36,6 @@ func proofOf(r manifests.Release) (p Proof) {
 	}
 	if m := r.Evidence.Mark; m != nil {
 		p.Serial, p.Issued = m.Serial, m.Issued
-		for _, line := range m.Lines {
-			if line.Digest.Algorithm() == "sha256" {
-				p.Lines = append(p.Lines, line.Digest)
-			}
-		}
-		slices.SortFunc(p.Lines, func(a, b verify.Digest) int { return strings.Compare(a.Hex(), b.Hex()) })
 	}
 	if e.Digest.Algorithm() == "sha256" {
 		p.Digest = e.Digest
@@ -57,6 +51,18 @@ func proofOf(r manifests.Release) (p Proof) {
 	slices.Sort(p.Signers)
 	p.Signers = slices.Compact(p.Signers)
 	return p
+}
+
+// AddLines adds the manifests of the lines of m, the mark of the catalog that the release
+// is from.
+func (p *Proof) AddLines(m verify.Mark) {
+	for _, line := range m.Lines {
+		if line.Digest.Algorithm() == "sha256" {
+			p.Lines = append(p.Lines, line.Digest)
+		}
+	}
+	slices.SortFunc(p.Lines, func(a, b verify.Digest) int { return strings.Compare(a.Hex(), b.Hex()) })
+	p.Lines = slices.Compact(p.Lines)
 }
 
 // Names reports whether the release was proved by the manifest with this digest, or

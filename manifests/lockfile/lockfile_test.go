@@ -68,6 +68,32 @@ func TestEncode(t *testing.T) {
 	}
 }
 
+// A channel with several lines has a manifest for each, and a lock names all of them.
+func TestLockNamesEachManifest(t *testing.T) {
+	a, b := verify.Mark{Line: "a", Digest: verify.DigestOf([]byte("a"))}, verify.Mark{Line: "b", Digest: verify.DigestOf([]byte("b"))}
+	tool := entry()
+	for range 2 { // for two platforms
+		tool.Proof.AddLines(verify.JoinLines("acme", b, a, verify.Mark{Line: "c"}))
+	}
+	text := lockfile.Lock{Tools: []lockfile.Tool{tool}}.Encode()
+	l, err := lockfile.Parse("kist.lock", text)
+	if err != nil || !bytes.Equal(l.Encode(), text) {
+		t.Fatalf("%v\n%s", err, text)
+	}
+	p := l.Tools[0].Proof
+	for d, want := range map[verify.Digest]bool{a.Digest: true, b.Digest: true, p.Digest: true, verify.DigestOf([]byte("c")): false, {}: false} {
+		if p.Names(d) != want {
+			t.Errorf("%v: %v, want %v", d, !want, want)
+		}
+	}
+	if (lockfile.Proof{}).Names(verify.Digest{}) {
+		t.Error("a lock without a manifest names one")
+	}
+	if _, err := lockfile.Parse("kist.lock", bytes.Replace(text, []byte(`manifests = ["`), []byte(`manifests = ["x`), 1)); err == nil {
+		t.Error("what is no digest was accepted")
+	}
+}
+
 func TestRefusedLocks(t *testing.T) {
 	const tool = "format = 1\n[[tool]]\nask = \"go\"\nchannel = \"go\"\nname = \"go\"\nversion = \"1\"\n"
 	const platform = tool + "[[tool.platform]]\nplatform = \"linux/amd64\"\n"
