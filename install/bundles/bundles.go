@@ -232,9 +232,19 @@ func Collect(ctx context.Context, c *copies.Copier, store copies.Store, wanted [
 	})
 	d.Contents, err = json.Marshal(contents{1, d.Releases, found.Heads})
 	d.Open = func(f bundle.File) (io.ReadCloser, error) {
-		return rootfs.OpenRegular(in[f.Digest], download.BlobFile(f.Digest))
+		r, err := rootfs.OpenRegular(in[f.Digest], download.BlobFile(f.Digest))
+		if err != nil {
+			return nil, err
+		}
+		return body{manifests.ContextReader{ReadSeeker: r, Ctx: ctx}, r}, nil
 	}
 	return d, err
+}
+
+// A body is a file that is read until the context of its reader ends.
+type body struct {
+	io.Reader
+	io.Closer
 }
 
 // A Shown is what Prove found.

@@ -58,6 +58,7 @@ const (
 	layoutFile = "oci-layout"
 	indexFile  = "index.json"
 	blobDir    = "blobs/sha256"
+	ingestDir  = "ingest" // an empty directory that oras leaves
 )
 
 // Ceilings.

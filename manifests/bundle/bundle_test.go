@@ -82,11 +82,6 @@ func open(t testing.TB, data []byte) (*bundle.Bundle, error) {
 	return b, err
 }
 
-// refused reports whether err refuses a bundle.
-func refused(err error) bool {
-	return errors.Is(err, verify.ErrUntrusted) || errors.Is(err, bundle.ErrNotBundle)
-}
-
 func readAll(t testing.TB, b *bundle.Bundle, ref string, offset int64) string {
 	t.Helper()
 	body, _, err := b.Open(t.Context(), ref, offset)
@@ -381,10 +376,15 @@ func TestDirectoryIsRefused(t *testing.T) {
 		do   func(root *os.Root) error
 		want error
 	}{
-		"nothing wrong":  {func(*os.Root) error { return nil }, nil},
-		"no oci-layout":  {func(r *os.Root) error { return r.Remove("oci-layout") }, bundle.ErrNotBundle},
-		"no index":       {func(r *os.Root) error { return r.Remove("index.json") }, verify.ErrUntrusted},
-		"a missing blob": {func(r *os.Root) error { return r.Remove(archive) }, verify.ErrUntrusted},
+		"a directory of oras": {func(r *os.Root) error { return r.Mkdir("ingest", 0o700) }, nil},
+		"a file in that directory": {func(r *os.Root) error {
+			return errors.Join(r.Mkdir("ingest", 0o700), r.WriteFile("ingest/x", nil, 0o600))
+		}, verify.ErrUntrusted},
+		"a directory in that": {func(r *os.Root) error { return r.MkdirAll("ingest/x", 0o700) }, verify.ErrUntrusted},
+		"nothing wrong":       {func(*os.Root) error { return nil }, nil},
+		"no oci-layout":       {func(r *os.Root) error { return r.Remove("oci-layout") }, bundle.ErrNotBundle},
+		"no index":            {func(r *os.Root) error { return r.Remove("index.json") }, verify.ErrUntrusted},
+		"a missing blob":      {func(r *os.Root) error { return r.Remove(archive) }, verify.ErrUntrusted},
 		"a link": {func(r *os.Root) error {
 			return errors.Join(r.Rename(archive, "blobs/x"), r.Symlink("../x", archive))
 		}, verify.ErrUntrusted},

@@ -150,7 +150,9 @@ func readDir(ctx context.Context, root *os.Root) (*Bundle, error) {
 		return nil, verify.Errorf(ErrNotBundle, "no OCI image layout: it has no %s", layoutFile)
 	}
 	l := newLayout(ctx)
-	for _, dir := range []string{".", path.Dir(blobDir), blobDir} {
+	dirs := []string{".", path.Dir(blobDir), blobDir}
+	for n := 0; n < len(dirs); n++ {
+		dir := dirs[n]
 		entries, err := list(root, dir)
 		if err != nil {
 			return nil, err
@@ -158,6 +160,9 @@ func readDir(ctx context.Context, root *os.Root) (*Bundle, error) {
 		for _, e := range entries {
 			name := path.Join(dir, e.Name())
 			if e.IsDir() && isLayoutDir(name) {
+				if name == ingestDir {
+					dirs = append(dirs, name)
+				}
 				continue
 			}
 			if !e.Type().IsRegular() {
@@ -220,7 +225,7 @@ func (l *layout) addFrom(root *os.Root, name string) error {
 }
 
 func isLayoutDir(name string) bool {
-	return name == "" || name == "." || name == path.Dir(blobDir) || name == blobDir
+	return name == "" || name == "." || name == path.Dir(blobDir) || name == blobDir || name == ingestDir
 }
 
 func isLayoutName(name string) bool {
