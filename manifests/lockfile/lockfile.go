@@ -3,8 +3,9 @@
 //
 // A lock only narrows. What it names must still be proved by the channel's keys like any
 // other release; the lock then demands that it is this very release: the same bytes,
-// proved by the same keys. Nothing in a lock says where bytes come from, and no key in it
-// is trusted because it is in it.
+// proved by the same keys. Only if the user asks for it with --as-of-bundle, a manifest
+// that the lock names counts although it has expired. Nothing in a lock says where bytes
+// come from, and no key in it is trusted because it is in it.
 package lockfile
 
 import (
