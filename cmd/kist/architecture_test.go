@@ -13,7 +13,7 @@ import (
 )
 
 // TestArchitecture compares the drawing in docs/architecture.md with the tables of
-// layers and edges. With -update it writes the drawing.
+// edges. With -update it writes the drawing.
 func TestArchitecture(t *testing.T) {
 	const file = "../../docs/architecture.md"
 	text, err := os.ReadFile(file)
@@ -40,6 +40,7 @@ func TestArchitecture(t *testing.T) {
 // drawLayers returns the layers from the top down, then a table of the packages: what
 // each does, and which others of kist it imports.
 func drawLayers(t *testing.T) string {
+	layers := layersOf(t)
 	var text strings.Builder
 	text.WriteString("\n```text\n")
 	for i, layer := range slices.Backward(layers) {
