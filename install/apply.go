@@ -24,6 +24,7 @@ type Result struct {
 	Installed  []record.Head
 	Removed    []record.Head
 	Leftovers  []Drift // what removal left in place: changed, or not recorded
+	Freed      int64   // bytes of the files that were removed
 	// Skipped holds, by release, the files that a command pattern of the release
 	// matches but whose names are not allowed for commands.
 	Skipped map[record.ID][]string

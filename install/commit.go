@@ -52,35 +52,72 @@ func (i *Installer) commit(ctx context.Context, p plan.Plan, staged stagedReleas
 	}
 	if now.InForce() {
 		res.Generation = s.Current
-		return res, now, i.putRequested(now.Follow)
+		if err := i.putRequested(now.Follow); err != nil || len(now.Free) == 0 {
+			return res, now, err
+		}
+		ready, err := i.openRemovals(now.Free)
+		if err != nil {
+			return res, now, err
+		}
+		defer ready.close()
+		tidied, err := i.tidy(ctx, s, now.Free, ready)
+		return res.with(tidied), now, err
 	}
 	if !staged.cover(now) {
 		return Result{}, now, nil
 	}
-	ready := map[record.ID]*removal{}
-	for _, id := range now.Remove {
-		rm, err := i.openRemoval(id)
-		if err != nil {
-			return res, now, err
-		}
-		defer rm.close()
-		ready[id] = rm
+	ready, err := i.openRemovals(now.Remove)
+	if err != nil {
+		return res, now, err
 	}
+	defer ready.close()
+	before := s.Current
 	next, err := i.switchTo(ctx, now, s, staged, &res)
 	if err != nil {
 		return res, now, err
 	}
+	i.noteUse(slices.DeleteFunc(slices.Clone(before.Receipts), next.Has)...)
 	var tidied Result
 	if s, err = i.stateToChange(); err == nil {
-		tidied, err = i.tidy(context.WithoutCancel(ctx), s, ready)
+		tidied, err = i.tidy(context.WithoutCancel(ctx), s, now.Free, ready)
 	}
+	res = res.with(tidied)
 	res.Generation = next
-	res.Removed = append(res.Removed, tidied.Removed...)
-	res.Leftovers = append(res.Leftovers, tidied.Leftovers...)
 	if err != nil {
 		err = &UnfinishedError{err}
 	}
 	return res, now, err
+}
+
+// with returns r with what other removed and left.
+func (r Result) with(other Result) Result {
+	r.Removed = append(r.Removed, other.Removed...)
+	r.Leftovers = append(r.Leftovers, other.Leftovers...)
+	r.Freed += other.Freed
+	return r
+}
+
+// removals are releases that are ready to be removed.
+type removals map[record.ID]*removal
+
+// openRemovals opens the releases ids for removal.
+func (i *Installer) openRemovals(ids []record.ID) (removals, error) {
+	ready := removals{}
+	for _, id := range ids {
+		rm, err := i.openRemoval(id)
+		if err != nil {
+			ready.close()
+			return nil, err
+		}
+		ready[id] = rm
+	}
+	return ready, nil
+}
+
+func (all removals) close() {
+	for _, rm := range all {
+		rm.close()
+	}
 }
 
 // switchTo publishes what p installs, and switches to the generation that p means, which
@@ -173,11 +210,11 @@ func (i *Installer) publish(p plan.Plan, next record.Generation, receipts map[re
 
 // tidy makes everything else agree with the current generation of s: its
 // confirmation, the links, the aliases, the generations that name removed
-// releases, the files that no generation names, and their evidence. Removals in
-// ready were checked before the commit, and their failure is an error. For any
-// other removal, which an earlier change left over, failure is only a warning,
-// so that it does not block other changes.
-func (i *Installer) tidy(ctx context.Context, s plan.State, ready map[record.ID]*removal) (res Result, err error) {
+// releases, or those of freed, the files that no generation names, and their evidence.
+// Removals in ready were checked before the commit, and their failure is an error. For any
+// other removal, of a release that an update no longer keeps, or that an earlier change left
+// over, failure is only a warning, so that it does not block other changes.
+func (i *Installer) tidy(ctx context.Context, s plan.State, freed []record.ID, ready removals) (res Result, err error) {
 	res.Generation = s.Current
 	var failed error
 	if err := i.store().Confirm(s.Current.Number); err != nil {
@@ -186,12 +223,13 @@ func (i *Installer) tidy(ctx context.Context, s plan.State, ready map[record.ID]
 	if err := i.alignLinks(s); err != nil {
 		return res, err
 	}
-	if res.Leftovers, err = i.prune(s); err != nil {
+	if res.Leftovers, err = i.prune(s, freed); err != nil {
 		return res, err
 	}
 	for _, id := range s.Unreferenced() {
-		kept, err := i.remove(ctx, id, ready[id])
+		kept, bytes, err := i.remove(ctx, id, ready[id])
 		res.Leftovers = append(res.Leftovers, kept...)
+		res.Freed += bytes
 		if cause := ctx.Err(); cause != nil {
 			return res, cause
 		}
@@ -209,21 +247,39 @@ func (i *Installer) tidy(ctx context.Context, s plan.State, ready map[record.ID]
 	return res, errors.Join(failed, i.sweepEvidence(s.Receipts, s.Damaged))
 }
 
-// prune drops every other generation that names a release that the current one
-// removes, and returns the files in their directories that are not kist's.
-func (i *Installer) prune(s plan.State) (kept []Drift, err error) {
-	for _, n := range s.Stale() {
-		foreign, err := i.PreviewDropGenerations(n)
-		if err == nil {
-			err = i.store().DropGeneration(n)
+// prune drops every other generation that names a release that the current one removes,
+// and takes out of the others what is freed: freed, and what the current one frees. It
+// updates s, and returns the files in the directories of dropped generations that are not
+// kist's.
+func (i *Installer) prune(s plan.State, freed []record.ID) (kept []Drift, err error) {
+	drop := func(numbers []uint64) error {
+		for _, n := range numbers {
+			foreign, err := i.PreviewDropGenerations(n)
+			if err == nil {
+				err = i.store().KeepProjects(n, s.Current.Number)
+			}
+			if err == nil {
+				err = i.store().DropGeneration(n)
+			}
+			if err != nil {
+				return err
+			}
+			kept = append(kept, foreign...)
+			delete(s.Generations, n)
 		}
-		if err != nil {
+		return nil
+	}
+	if err := drop(s.Stale()); err != nil {
+		return kept, err
+	}
+	dropped, reduced := s.WithoutFreed(slices.Concat(freed, s.Current.Freeing))
+	for _, g := range reduced {
+		if err := i.store().ReplaceGeneration(g); err != nil {
 			return kept, err
 		}
-		kept = append(kept, foreign...)
-		delete(s.Generations, n)
+		s.Generations[g.Number] = g
 	}
-	return kept, nil
+	return kept, drop(dropped)
 }
 
 // PreviewDropGenerations returns what dropping these generations would keep. It changes nothing.

@@ -47,6 +47,19 @@ func crashes() []crash {
 			r, _ = w.find("zig 1.0")
 			return w.try(plan.Change{Update: []plan.Update{{ID: r.ID, Release: w.proved("zig 2.0")}}})
 		}},
+		{"update that frees", installed("zig 1.0", "first 1.0"), updates("zig 1.0", "zig 2.0", "zig 3.0")},
+		{"gc", updated, gc},
+		{"gc of what was changed", func(w *world) {
+			installed("zig 1.0", "first 1.0")(w)
+			w.spoil("zig 1.0")
+			w.do(updateFreely("zig 1.0", "zig 2.0"))
+		}, gc},
+		{"gc of what a project uses", func(w *world) {
+			updated(w)
+			w.do(project)
+			w.do(updates("zig 3.0", "zig 4.0"))
+		}, gc},
+		{"a project", installed("zig 1.0"), project},
 		{"set-default", installed("zig 1.0", "zig 2.0"), func(w *world) error {
 			r, _ := w.find("zig 2.0")
 			return w.try(plan.Change{Default: []record.ID{r.ID}})
@@ -99,6 +112,8 @@ func crashes() []crash {
 		{"repair of an install that was in force", cut("install", "switched"), settle},
 		{"repair of a stage", cut("install", "stage filled"), settle},
 		{"repair of an update", cut("update", "generation written"), settle},
+		{"repair of an update that frees", cut("update that frees", "confirmed"), settle},
+		{"repair of a gc", cut("gc", "entry removed"), settle},
 		{"repair of an uninstall", cut("uninstall", "entry removed"), settle},
 		{"repair of an uninstall that had just begun", cut("uninstall", "switched"), settle},
 		{"repair of an uninstall --all", cut("uninstall --all", "current dropped"), settle},
@@ -122,6 +137,58 @@ func installed(tools ...string) func(*world) {
 			w.do(install(t))
 		}
 	}
+}
+
+// updates updates zig from one version to the next, and keeps no earlier release but one.
+func updates(versions ...string) func(*world) error {
+	return func(w *world) error {
+		for n, to := range versions[1:] {
+			r, ok := w.find(versions[n])
+			if !ok {
+				continue
+			}
+			keep := 1
+			if err := w.try(plan.Change{Update: []plan.Update{{ID: r.ID, Release: w.proved(to)}}, Keep: &keep}); err != nil {
+				return err
+			}
+		}
+		return settle(w)
+	}
+}
+
+// updated makes three generations that gc can free, of which the first also holds another
+// tool that is no longer in force.
+func updated(w *world) {
+	installed("zig 1.0", "first 1.0")(w)
+	w.do(updateFreely("zig 1.0", "zig 2.0"))
+	w.do(updateFreely("first 1.0", "first 2.0"))
+	w.do(updateFreely("zig 2.0", "zig 3.0"))
+}
+
+// updateFreely updates from one release to another, and keeps all earlier ones.
+func updateFreely(from, to string) func(*world) error {
+	return func(w *world) error {
+		r, _ := w.find(from)
+		return w.try(plan.Change{Update: []plan.Update{{ID: r.ID, Release: w.proved(to)}}})
+	}
+}
+
+// gc frees every earlier release of zig. What it is called with is what is left to free.
+func gc(w *world) error {
+	var c plan.Change
+	for id := range w.state().Earlier() {
+		if strings.HasPrefix(string(id), "acme-zig-") {
+			c.Free = append(c.Free, id)
+		}
+	}
+	return w.try(c)
+}
+
+// project records a project.
+func project(w *world) error {
+	i := w.kist()
+	defer i.Close()
+	return i.NoteProject(w.t.Context(), SeenProject{Dir: filepath.Join(w.home, "shop"), Mount: "/", Uses: []string{"acme/zig@1.0"}})
 }
 
 // launchers switches the launchers of two commands, of which no release has one.

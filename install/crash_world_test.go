@@ -45,6 +45,18 @@ func (w *world) find(tool string) (record.Head, bool) {
 	return record.Head{}, false
 }
 
+// earlier returns a release that only older generations name.
+func (w *world) earlier(tool string) (record.Head, bool) {
+	w.t.Helper()
+	s := w.state()
+	for id := range s.Earlier() {
+		if r := s.Receipts[id]; r.Tool+" "+r.Version == tool {
+			return r, true
+		}
+	}
+	return record.Head{}, false
+}
+
 func (w *world) state() plan.State {
 	w.t.Helper()
 	i := w.kist()
@@ -225,6 +237,13 @@ func (w *world) summary() string {
 	for _, a := range aliases {
 		text, err := os.ReadFile(filepath.Join(a, "lib/deep/b"))
 		fmt.Fprintf(&b, "alias %s holds %q, %v\n", filepath.Base(a), text, err)
+	}
+	projects, err := w.kist().SeenProjects()
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	for _, p := range projects {
+		fmt.Fprintf(&b, "project %s uses %v\n", strings.TrimPrefix(p.Dir, w.home), p.Uses)
 	}
 	fmt.Fprintf(&b, "mark %d\n", w.serial())
 	lines := strings.SplitAfter(b.String(), "\n")

@@ -59,6 +59,35 @@ func (i *Installer) Remember(ctx context.Context, g record.Generation, a Answer,
 	return err == nil, err
 }
 
+// A SeenProject is a directory in which toolchains were installed for what its files ask.
+type SeenProject = store.Project
+
+// NoteProject records that toolchains were installed for the project p, so that they are
+// kept for it. A record of the same day that says the same is left as it is.
+func (i *Installer) NoteProject(ctx context.Context, p SeenProject) (err error) {
+	if i.o.DryRun || i.MayChange() != nil {
+		return nil
+	}
+	have, known, err := i.store().Project(p.Dir)
+	if err != nil || known && have.Mount == p.Mount && slices.Equal(have.Uses, p.Uses) && i.o.Now.Sub(have.Seen) < usedAgain {
+		return err
+	}
+	lock, err := i.roots.LockExisting(ctx)
+	if lock == nil || err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, lock.Unlock()) }()
+	_, current, err := i.store().Generations()
+	if err != nil || current == 0 {
+		return err
+	}
+	p.Seen = i.o.Now
+	return i.store().PutProject(current, p)
+}
+
+// SeenProjects returns the projects that NoteProject recorded, sorted by directory.
+func (i *Installer) SeenProjects() ([]SeenProject, error) { return i.store().Projects() }
+
 // Launcher describes the launcher of g, to tell it from other files. The error matches
 // fs.ErrNotExist if there is none.
 func (i *Installer) Launcher(g record.Generation) (fs.FileInfo, error) {

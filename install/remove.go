@@ -80,22 +80,26 @@ func (i *Installer) Preview(ctx context.Context, id record.ID) (kept []Drift, er
 	return kept, err
 }
 
-// remove deletes the entries of a receipt that still match it, and returns what it kept.
+// remove deletes the entries of a receipt that still match it, and returns what it kept, and
+// how many bytes the files had that are gone.
 // It drops the receipt if no entry is left, else it shortens the receipt to the entries
 // that are. No generation may name the receipt any more. If rm is nil, it opens the release
 // id itself.
-func (i *Installer) remove(ctx context.Context, id record.ID, rm *removal) (kept []Drift, err error) {
+func (i *Installer) remove(ctx context.Context, id record.ID, rm *removal) (kept []Drift, bytes int64, err error) {
 	if rm == nil {
 		if rm, err = i.openRemoval(id); err != nil {
-			return nil, err
+			return nil, 0, err
 		}
 		defer rm.close()
 	}
 	kept, left, err := rm.run(ctx, false)
 	if err != nil {
-		return nil, err // the receipt is still complete, so the next run continues
+		return nil, 0, err // the receipt is still complete, so the next run continues
 	}
-	return kept, i.shorten(rm, left)
+	if rm.tree != nil {
+		bytes = unpackedSize(rm.receipt.Entries).Bytes - unpackedSize(left).Bytes
+	}
+	return kept, bytes, i.shorten(rm, left)
 }
 
 // shorten shortens the receipt of a removed release to the entries that are left. If there

@@ -166,8 +166,9 @@ func (i *Installer) removeEverything(ctx context.Context, heads []record.Head, s
 // removeReleases removes the files of releases. If one fails, the others are still removed.
 func (i *Installer) removeReleases(ctx context.Context, heads []record.Head, res *Result) (failed error) {
 	for _, r := range heads {
-		kept, err := i.remove(ctx, r.ID, nil)
+		kept, bytes, err := i.remove(ctx, r.ID, nil)
 		res.Leftovers = append(res.Leftovers, kept...)
+		res.Freed += bytes
 		switch {
 		case ctx.Err() != nil:
 			return ctx.Err()

@@ -45,7 +45,7 @@ func (i *Installer) repair(ctx context.Context) (res Result, err error) {
 			return res, err
 		}
 	}
-	return i.tidy(ctx, s, nil)
+	return i.tidy(ctx, s, nil, nil)
 }
 
 // forgetGone removes from the receipt of a removed release the paths that the user has
@@ -57,6 +57,6 @@ func (i *Installer) forgetGone(ctx context.Context, id record.ID) error {
 		return err
 	}
 	defer rm.close()
-	_, err = i.remove(ctx, id, rm)
+	_, _, err = i.remove(ctx, id, rm)
 	return err
 }

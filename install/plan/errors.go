@@ -2,6 +2,7 @@ package plan
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/kist-tools/kist/install/record"
 	"github.com/kist-tools/kist/verify"
@@ -31,6 +32,18 @@ func (e *GoneError) Error() string {
 	return fmt.Sprintf("%s was installed, but is gone from the disk", e.Release)
 }
 func (*GoneError) Kind() string { return "gone" }
+
+// A FreedError is returned for a rollback to a generation of which releases were removed
+// since, to free space.
+type FreedError struct {
+	Generation uint64
+	Releases   []string // channel/tool@version
+}
+
+func (e *FreedError) Error() string {
+	return fmt.Sprintf("generation %d cannot be returned to: %s was removed to free space", e.Generation, strings.Join(e.Releases, ", "))
+}
+func (*FreedError) Kind() string { return "unknown" }
 
 // A NeededError is returned for the removal of a component that its release requires.
 type NeededError struct {

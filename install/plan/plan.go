@@ -60,15 +60,31 @@ func (s State) Truncated() (rs []record.Head) {
 
 // After returns the state after p. Releases that p installs have no receipts in it yet.
 func (s State) After(p Plan) State {
-	s = s.switchedTo(p.Predicted)
-	for _, n := range s.Stale() {
-		delete(s.Generations, n)
-	}
-	return s
+	after, _ := s.after(p)
+	return after
 }
 
 // Pruned returns, in order, the generations that p deletes.
-func (s State) Pruned(p Plan) []uint64 { return s.switchedTo(p.Predicted).Stale() }
+func (s State) Pruned(p Plan) []uint64 {
+	_, dropped := s.after(p)
+	return dropped
+}
+
+func (s State) after(p Plan) (after State, dropped []uint64) {
+	after = s.switchedTo(p.Predicted)
+	dropped = after.Stale()
+	for _, n := range dropped {
+		delete(after.Generations, n)
+	}
+	unused, reduced := after.WithoutFreed(p.Free)
+	for _, n := range unused {
+		delete(after.Generations, n)
+	}
+	for _, g := range reduced {
+		after.Generations[g.Number] = g
+	}
+	return after, slices.Sorted(slices.Values(append(dropped, unused...)))
+}
 
 // switchedTo returns s with g as its current generation.
 func (s State) switchedTo(g record.Generation) State {
@@ -136,11 +152,17 @@ type Change struct {
 	// ShimsOn and ShimsOff are the names of commands that get a launcher, or lose it.
 	ShimsOn, ShimsOff []string
 	Rollback          bool // return to the parent of the current generation
+	// Keep, if it is not nil, is how many earlier releases of each tool keep their files
+	// when a release leaves the generation; those before them are freed. Nil: all stay.
+	Keep *int
+	// Free holds releases that only older generations name, and whose files are to be
+	// removed. A release that is in force by now is passed over.
+	Free []record.ID
 }
 
 // Empty reports whether c requests nothing, regardless of what is installed.
 func (c Change) Empty() bool {
-	return len(c.Install)+len(c.Update)+len(c.Reduce)+len(c.Remove)+len(c.Default)+len(c.Outside)+len(c.Follow)+len(c.ShimsOn)+len(c.ShimsOff) == 0 && !c.Rollback
+	return len(c.Install)+len(c.Update)+len(c.Reduce)+len(c.Remove)+len(c.Default)+len(c.Outside)+len(c.Follow)+len(c.ShimsOn)+len(c.ShimsOff)+len(c.Free) == 0 && !c.Rollback
 }
 
 // An Outside is a release that is installed in another store.
@@ -171,6 +193,7 @@ type Plan struct {
 	Install []Install            // to fetch, verify, unpack and publish
 	Leave   []record.ID          // receipts that leave the generation but keep their files
 	Remove  []record.ID          // receipts whose files are removed
+	Free    []record.ID          // receipts of older generations whose files are removed
 	Default map[string]record.ID // by channel/tool: new defaults among installed releases; "" for none
 	Follow  map[record.ID]string // new values of Requested for receipts of installed releases
 	// ShimsOn and ShimsOff are the names of commands whose launchers are new, or go.
@@ -196,16 +219,16 @@ type Install struct {
 }
 
 // Empty reports whether there is nothing to do.
-func (p Plan) Empty() bool { return p.InForce() && len(p.Follow) == 0 }
+func (p Plan) Empty() bool { return p.InForce() && len(p.Follow)+len(p.Free) == 0 }
 
 // InForce reports whether p needs no new generation. It may still have values of
-// Requested to record (see Follow).
+// Requested to record (see Follow), and releases of older generations to free.
 func (p Plan) InForce() bool {
 	return len(p.Install)+len(p.Leave)+len(p.Remove)+len(p.Default)+len(p.ShimsOn)+len(p.ShimsOff) == 0 && p.Goto == 0
 }
 
 // Make computes the plan for c. Errors match ErrNotInstalled or ErrNoPrevious, or are
-// *GoneError, *NeededError, *manifests.UnknownPartError,
+// *GoneError, *FreedError, *NeededError, *manifests.UnknownPartError,
 // *ConflictError and *ForeignFileError; the last two for the commands that are known
 // before unpacking, so that no download is wasted. Next finds the other conflicts.
 func Make(s State, c Change) (Plan, error) {
@@ -219,6 +242,9 @@ func Make(s State, c Change) (Plan, error) {
 			return Plan{}, fmt.Errorf("generation %d has %w", s.Current.Number, ErrNoPrevious)
 		}
 		p.Goto, p.Predicted = previous, s.Generations[previous]
+		if freed := p.Predicted.Freed; len(freed) > 0 {
+			return Plan{}, &FreedError{Generation: previous, Releases: freed}
+		}
 		for _, id := range p.Predicted.Receipts {
 			if s.Gone[id] && !s.Current.Has(id) {
 				return Plan{}, &GoneError{Release: s.Receipts[id].Ref(), Generation: previous}
@@ -234,6 +260,7 @@ func Make(s State, c Change) (Plan, error) {
 				return Plan{}, err
 			}
 		}
+		p.free(s)
 		return p, nil
 	}
 	for _, r := range c.Install {
@@ -281,6 +308,8 @@ func Make(s State, c Change) (Plan, error) {
 	if p.Predicted, err = Next(s, p, p.predictedHeads(), time.Time{}); err != nil {
 		return Plan{}, err
 	}
+	p.free(s)
+	p.Predicted.Freeing = p.Free
 	return p, nil
 }
 
@@ -450,7 +479,7 @@ func (s State) checkForeign(l record.CommandLink, removing []record.ID) error {
 // receipts of p.Install in the same order. Next returns a *ConflictError or
 // *ForeignFileError if a command's name is taken. Plans with Goto must not be passed.
 func Next(s State, p Plan, fresh []record.Head, made time.Time) (record.Generation, error) {
-	g := record.Generation{Parent: s.nearestRemaining(p), Made: made, Defaults: maps.Clone(s.Current.Defaults), Removing: p.Remove}
+	g := record.Generation{Parent: s.nearestRemaining(p), Made: made, Defaults: maps.Clone(s.Current.Defaults), Removing: p.Remove, Freeing: p.Free}
 	if g.Defaults == nil {
 		g.Defaults = map[string]record.ID{}
 	}

@@ -175,6 +175,14 @@ type Generation struct {
 	// Removing lists the releases whose files are removed after the switch to this
 	// generation. After a crash, the next writer finishes the removal.
 	Removing []ID `json:"removing,omitempty"`
+	// Freeing lists the releases that only older generations name, and whose files are
+	// removed after the switch. Unlike those of Removing they leave their generations, which
+	// stay if they hold other releases (see Freed).
+	Freeing []ID `json:"freeing,omitempty"`
+	// Freed names the releases, as channel/tool@version, that left this generation because
+	// their files were removed. Rollback cannot return to such a generation; it only holds
+	// its other releases.
+	Freed []string `json:"freed,omitempty"`
 }
 
 // Has reports whether g names id.
@@ -387,7 +395,7 @@ func ParseGeneration(data []byte) (Generation, error) {
 	if g.Format != Format {
 		return Generation{}, fmt.Errorf("generation: format %d is not known to this kist", g.Format)
 	}
-	for _, id := range slices.Concat(g.Receipts, g.Removing) {
+	for _, id := range slices.Concat(g.Receipts, g.Removing, g.Freeing) {
 		if !id.Valid() {
 			return Generation{}, fmt.Errorf("generation %d: malformed id %q", g.Number, id)
 		}

@@ -28,6 +28,7 @@ const (
 	Defaults = "default"  // the directory of links to the commands of the defaults
 	Answers  = "projects" // the directory of answers
 	answer   = "answer"
+	seen     = "seen" // beside an answer: the record of a project, see EncodeSeen
 )
 
 // MaxFile is the most bytes that the script or an answer may have.
@@ -212,6 +213,29 @@ func IsAnswer(name string) bool { return path.Base(name) == answer && IsAnswerDi
 func IsStamp(name string) bool {
 	n, err := strconv.Atoi(path.Base(name))
 	return err == nil && strconv.Itoa(n) == path.Base(name) && IsAnswerDir(path.Dir(name))
+}
+
+// SeenFile returns the path of the record of the project in dir, below the directory of the
+// generation.
+func SeenFile(dir string) string { return path.Join(path.Dir(AnswerFile(dir)), seen) }
+
+// IsSeen reports whether name, below the directory of a generation, can be the record of a
+// project.
+func IsSeen(name string) bool { return path.Base(name) == seen && IsAnswerDir(path.Dir(name)) }
+
+// EncodeSeen returns the content of the record of a project: text, which is one line.
+func EncodeSeen(text []byte) []byte { return seal(seenPrefix + string(text) + "\n") }
+
+const seenPrefix = "# Written by kist: a project in which toolchains were installed.\n"
+
+// DecodeSeen returns what EncodeSeen was given. ok is false for other data.
+func DecodeSeen(data []byte) (text []byte, ok bool) {
+	text, ok = bytes.CutPrefix(data, []byte(seenPrefix))
+	if !ok || !IsOwn(data) {
+		return nil, false
+	}
+	text, _, ok = bytes.Cut(text, []byte("\n"))
+	return text, ok
 }
 
 // quote makes s one word of a POSIX shell; it holds no NUL. Source: POSIX.1-2024, Shell

@@ -246,7 +246,7 @@ func (s Store) DropGeneration(n uint64) error {
 			return err
 		}
 	}
-	if err := s.dropAnswers(dir); err != nil {
+	if err := s.dropAnswers(dir, nil); err != nil {
 		return err
 	}
 	if err := rootfs.SweepTemps(s.Data, dir); err != nil {
@@ -263,6 +263,20 @@ func (s Store) DropGeneration(n uint64) error {
 	}
 	s.reached("generation dropped")
 	return rootfs.IgnoreMissing(rootfs.SyncDir(s.Data, Generations))
+}
+
+// ReplaceGeneration replaces the record of a generation that is not current by g, which
+// has lost releases.
+func (s Store) ReplaceGeneration(g record.Generation) error {
+	data, err := g.Encode()
+	if err != nil {
+		return err
+	}
+	if err := rootfs.WriteFile(s.Data, path.Join(generationDir(g.Number), generationFile), data, sharedFile); err != nil {
+		return err
+	}
+	s.reached("generation reduced")
+	return nil
 }
 
 // withdraw removes the record that n was switched to.

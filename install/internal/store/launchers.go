@@ -52,7 +52,7 @@ func (s Store) RenewLauncher(n uint64, script []byte) error {
 		return err
 	}
 	s.reached("launcher renewed")
-	return s.dropAnswers(dir)
+	return s.dropAnswers(dir, launcher.IsSeen)
 }
 
 // PutAnswer stores a in generation n; times are those of the modification of a.Files. The
@@ -84,14 +84,18 @@ func (s Store) PutAnswer(n uint64, a launcher.Answer, times []time.Time) error {
 	return nil
 }
 
-// dropAnswers removes the answers in the directory of a generation.
-func (s Store) dropAnswers(dir string) error {
+// dropAnswers removes the answers in the directory of a generation, and the records of
+// projects, except what keep selects by its name below dir. keep may be nil.
+func (s Store) dropAnswers(dir string, keep func(name string) bool) error {
 	var dirs []string
 	err := fs.WalkDir(s.Data.FS(), path.Join(dir, launcher.Answers), func(name string, d fs.DirEntry, err error) error {
 		switch {
 		case err != nil:
 			return rootfs.IgnoreMissing(err)
 		case !d.IsDir():
+			if keep != nil && keep(strings.TrimPrefix(name, dir+"/")) {
+				return nil
+			}
 			return s.removeOwn(name)
 		}
 		dirs = append(dirs, name)

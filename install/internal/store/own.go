@@ -52,7 +52,7 @@ func (s Store) OwnsData(name string) (bool, error) {
 	case numbered && (path.Dir(inside) == "bin" || path.Dir(inside) == launcher.Defaults) && link:
 		target, err := s.Data.Readlink(name)
 		return err == nil && (isCommand(target) || target == launcherLink), rootfs.IgnoreMissing(err)
-	case numbered && (inside == launcher.File || launcher.IsAnswer(inside)) && regular:
+	case numbered && (inside == launcher.File || launcher.IsAnswer(inside) || launcher.IsSeen(inside)) && regular:
 		return s.ownsLauncher(name)
 	case numbered && launcher.IsStamp(inside):
 		return regular && info.Size() == 0, nil

@@ -165,6 +165,7 @@ func (s Store) Publish(g *Stage, r record.Receipt) error {
 	if err := s.PutReceipt(r); err != nil {
 		return err
 	}
+	s.NoteUse(r.ID, r.Installed)
 	if err := g.rename(path.Join(Prefixes, string(r.ID))); err != nil {
 		return err
 	}

@@ -31,6 +31,7 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/kist-tools/kist/install/record"
 	"github.com/kist-tools/kist/manifests"
@@ -157,6 +158,23 @@ func (s Store) PutReceipt(r record.Receipt) error {
 	s.reached("receipt written")
 	return nil
 }
+
+// LastUse returns when NoteUse was last called for a release, or its receipt was written:
+// the time of modification of the receipt.
+func (s Store) LastUse(id record.ID) (time.Time, error) {
+	if s.State == nil {
+		return time.Time{}, fs.ErrNotExist
+	}
+	info, err := s.State.Lstat(receiptName(id))
+	if err != nil {
+		return time.Time{}, err
+	}
+	return info.ModTime(), nil
+}
+
+// NoteUse records that a release was used. It changes no byte of the receipt, and ignores
+// failures, which make the release look unused for longer.
+func (s Store) NoteUse(id record.ID, at time.Time) { _ = s.State.Chtimes(receiptName(id), at, at) }
 
 // DropReceipt removes a receipt whose files were removed.
 func (s Store) DropReceipt(id record.ID) error {
