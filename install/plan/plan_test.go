@@ -55,7 +55,7 @@ func (m *machine) apply(c Change) error {
 		return err
 	}
 	g := m.Generations[p.Goto]
-	if p.Goto == 0 {
+	if p.Goto == 0 && !p.InForce() {
 		var fresh []record.Head
 		for _, in := range p.Install {
 			fresh = append(fresh, m.receipt(in.Release))
@@ -71,10 +71,23 @@ func (m *machine) apply(c Change) error {
 	for _, id := range p.Remove {
 		delete(m.Receipts, id)
 	}
-	for _, n := range m.Pruned(p) {
-		delete(m.Generations, n)
+	if p.InForce() { // it only frees
+		g = m.Current
 	}
 	m.Generations[g.Number], m.Current = g, g
+	for _, n := range m.Stale() {
+		delete(m.Generations, n)
+	}
+	dropped, reduced := m.WithoutFreed(p.Free)
+	for _, n := range dropped {
+		delete(m.Generations, n)
+	}
+	for _, g := range reduced {
+		m.Generations[g.Number] = g
+	}
+	for _, id := range p.Free {
+		delete(m.Receipts, id)
+	}
 	return nil
 }
 

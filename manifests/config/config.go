@@ -1,5 +1,5 @@
 // Package config defines config.toml: the settings of a machine and of its user that say
-// where bytes come from. They name mirrors, credentials and read-only stores. Nothing
+// where bytes come from, and how many of them stay. They name mirrors, credentials and read-only stores. Nothing
 // here can weaken a check: what a mirror sends is proved as if the origin had sent it.
 //
 // A machine has one in /etc/kist, and each user may have one in the directory of kist's
@@ -7,6 +7,8 @@
 //
 //	format = 1
 //	stores = ["/opt/kist"]                        # read-only stores below the user's own
+//	keep = 1                                      # earlier releases of each tool that update keeps, 0 to 100
+//	cache-max-size = "2 GB"                       # the oldest files of the cache go beyond that
 //
 //	[[mirror]]
 //	from = "https://static.rust-lang.org/"        # the beginning of the origin's URLs
@@ -19,6 +21,7 @@
 package config
 
 import (
+	"cmp"
 	"fmt"
 	"path/filepath"
 	"strings"
@@ -35,6 +38,7 @@ const File = "config.toml"
 const (
 	MaxFile = 256 << 10 // bytes
 	maxList = 256       // mirrors, credentials, stores, and mirrors of one origin
+	maxKeep = 100
 )
 
 // A Config is what one or several files say. The zero Config says nothing.
@@ -42,6 +46,22 @@ type Config struct {
 	Mirrors     []Mirror
 	Credentials []Credential
 	Stores      []string // absolute paths of stores that are only read, the upper ones first
+	// Keep is how many earlier releases of each tool an update keeps, 0 to 100; nil: not said,
+	// which means DefaultKeep.
+	Keep *int
+	// CacheMaxSize is how many bytes the cache may have after an install; 0: no limit.
+	CacheMaxSize int64
+}
+
+// DefaultKeep is how many earlier releases of each tool an update keeps, if no file says.
+const DefaultKeep = 1
+
+// Kept returns how many earlier releases of each tool an update keeps.
+func (c Config) Kept() int {
+	if c.Keep == nil {
+		return DefaultKeep
+	}
+	return *c.Keep
 }
 
 // A Mirror says where to ask instead of an origin.
@@ -83,12 +103,14 @@ func Parse(file, home string, data []byte) (Config, error) {
 	return c, nil
 }
 
-// With returns c followed by what other says: c is asked first.
+// With returns c followed by what other says: c is asked first, and its numbers count.
 func (c Config) With(other Config) Config {
 	return Config{
-		Mirrors:     append(c.Mirrors[:len(c.Mirrors):len(c.Mirrors)], other.Mirrors...),
-		Credentials: append(c.Credentials[:len(c.Credentials):len(c.Credentials)], other.Credentials...),
-		Stores:      append(c.Stores[:len(c.Stores):len(c.Stores)], other.Stores...),
+		Keep:         cmp.Or(c.Keep, other.Keep),
+		CacheMaxSize: cmp.Or(c.CacheMaxSize, other.CacheMaxSize),
+		Mirrors:      append(c.Mirrors[:len(c.Mirrors):len(c.Mirrors)], other.Mirrors...),
+		Credentials:  append(c.Credentials[:len(c.Credentials):len(c.Credentials)], other.Credentials...),
+		Stores:       append(c.Stores[:len(c.Stores):len(c.Stores)], other.Stores...),
 	}
 }
 
@@ -104,6 +126,15 @@ func parse(file, home string, data []byte) (c Config, err error) {
 	t.Format(1)
 	for _, dir := range t.Texts("stores", maxList) {
 		c.Stores = append(c.Stores, absolute(t, "stores", home, dir))
+	}
+	if t.Has("keep") {
+		keep := int(t.Number("keep", 0, maxKeep))
+		c.Keep = &keep
+	}
+	if t.Has("cache-max-size") {
+		if c.CacheMaxSize, err = ParseSize(t.Text("cache-max-size")); err != nil {
+			t.Fail("cache-max-size: %v", err)
+		}
 	}
 	for _, m := range t.Tables("mirror", maxList) {
 		c.Mirrors = append(c.Mirrors, parseMirror(m, file))

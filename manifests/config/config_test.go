@@ -6,6 +6,7 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/kist-tools/kist/manifests/config"
 )
@@ -147,6 +148,74 @@ func TestWithKeepsOrder(t *testing.T) {
 	if len(c.Mirrors) != 2 {
 		t.Error("With changed its receiver")
 	}
+}
+
+func TestKeepAndCacheMaxSize(t *testing.T) {
+	if c := parse(t, good); c.Kept() != config.DefaultKeep || c.CacheMaxSize != 0 {
+		t.Errorf("by default: keep %d, cache-max-size %d", c.Kept(), c.CacheMaxSize)
+	}
+	user, machine := parse(t, "format = 1\nkeep = 0"), parse(t, "format = 1\nkeep = 100\ncache-max-size = \"1.5 GB\"")
+	if c := user.With(machine); c.Kept() != 0 || c.CacheMaxSize != 1_500_000_000 {
+		t.Errorf("together: keep %d, cache-max-size %d", c.Kept(), c.CacheMaxSize)
+	}
+	for text, want := range map[string]string{
+		"keep = -1":                           "keep",
+		"keep = 101":                          "keep",
+		"keep = \"all\"":                      "keep",
+		"cache-max-size = 2":                  "not a string",
+		"cache-max-size = \"2\"":              "is not a size",
+		"cache-max-size = \"-2 GB\"":          "is not a size",
+		"cache-max-size = \"9e9 TB\"":         "is not a size",
+		"cache-max-size = \"NaN GB\"":         "is not a size",
+		"cache-max-size = \"2  GB\"":          "is not a size",
+		"cache-max-size = \"2 GB \"":          "is not a size",
+		"cache-max-size = \"99999999999 TB\"": "is not a size",
+	} {
+		if _, err := config.Parse("config.toml", "/home/u", []byte("format = 1\n"+text)); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: got %v, want an error with %q", text, err, want)
+		}
+	}
+}
+
+func TestParseSize(t *testing.T) {
+	for text, want := range map[string]int64{
+		"0 B": 0, "17B": 17, "500 MB": 500e6, "2GB": 2e9, "1.5 GiB": 3 << 29, "1 TiB": 1 << 40, "3 kB": 3000, "4 KiB": 4096, "0.1 MB": 100000,
+	} {
+		if got, err := config.ParseSize(text); got != want || err != nil {
+			t.Errorf("%s: %d, %v; want %d", text, got, err, want)
+		}
+	}
+	for _, text := range []string{"", "B", " B", "1", "1 gb", "-1 B", "+1 B", "1e3 B", "0x1 B", "1.2.3 B", "1 GB ", "1 000 B", "5000000 TB"} {
+		if got, err := config.ParseSize(text); err == nil {
+			t.Errorf("%q is %d bytes", text, got)
+		}
+	}
+}
+
+func TestParseAge(t *testing.T) {
+	const day = 24 * time.Hour
+	for text, want := range map[string]time.Duration{"30d": 30 * day, "2w": 14 * day, "12h": 12 * time.Hour, "0s": 0, "1.5d": 36 * time.Hour, "90m": 90 * time.Minute} {
+		if got, err := config.ParseAge(text); got != want || err != nil {
+			t.Errorf("%s: %v, %v; want %v", text, got, err, want)
+		}
+	}
+	for _, text := range []string{"", "d", "30", "-1d", "1e3d", "1h30m", "30 d", "99999d", "1y", "Infd"} {
+		if got, err := config.ParseAge(text); err == nil {
+			t.Errorf("%q is %v", text, got)
+		}
+	}
+}
+
+func FuzzParseSize(f *testing.F) {
+	f.Add("2 GB")
+	f.Fuzz(func(t *testing.T, text string) {
+		if n, err := config.ParseSize(text); err == nil && n < 0 {
+			t.Errorf("%q is %d bytes", text, n)
+		}
+		if d, err := config.ParseAge(text); err == nil && d < 0 {
+			t.Errorf("%q is %v", text, d)
+		}
+	})
 }
 
 func FuzzParse(f *testing.F) {
