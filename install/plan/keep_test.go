@@ -165,7 +165,7 @@ func TestFreeingKeepsInvariants(t *testing.T) {
 				c.Free = c.Free[:min(len(c.Free), 1)]
 			default:
 				r := rapid.SampledFrom(installed).Draw(t, "which")
-				c.Update = []Update{{r.ID, release("acme", r.Tool, fmt.Sprint(10 + step))}}
+				c.Update = []Update{{r.ID, release("acme", r.Tool, fmt.Sprint(10+step))}}
 			}
 			before := m.Current
 			err := m.apply(c)

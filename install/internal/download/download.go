@@ -199,7 +199,7 @@ func keyOf(a manifests.Artifact) (string, error) {
 func integrityText(a manifests.Artifact) (string, error) {
 	var all []string
 	if d := a.Integrity.Digest; !d.IsZero() {
-		all = append(all, "digest\n"+d.String())
+		all = append(all, digestText(d))
 	}
 	if s := a.Integrity.Signature; s != nil {
 		all = append(all, "signature\n"+string(s.Data))
@@ -212,6 +212,9 @@ func integrityText(a manifests.Artifact) (string, error) {
 	}
 	return all[0], nil
 }
+
+// digestText is integrityText for an artifact that states a digest.
+func digestText(d verify.Digest) string { return "digest\n" + d.String() }
 
 // tryRefs calls try with the refs of a in order until it succeeds. Otherwise it returns
 // the most severe error.
