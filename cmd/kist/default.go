@@ -46,7 +46,8 @@ func (a *app) rollbackCommand() *cobra.Command {
 		Group: cli.Toolchains, Use: "rollback",
 		Short: "Undo the last change",
 		Long: `Returns to the previous generation: its toolchains, defaults and links. What was
-uninstalled does not come back, because its files are gone.`,
+uninstalled does not come back, because its files are gone. kist update keeps the
+release that each tool had before; list --all shows what is left to return to.`,
 		Example:   "kist rollback -n\nkist rollback",
 		Exits:     []int{0, 2, 3, 7, 8, 9},
 		ExitMeans: map[int]string{3: "there is no earlier state"},

@@ -15,20 +15,24 @@ import (
 	"github.com/kist-tools/kist/cmd/kist/internal/completion"
 	"github.com/kist-tools/kist/cmd/kist/internal/failure"
 	"github.com/kist-tools/kist/cmd/kist/internal/term"
+	"github.com/kist-tools/kist/cmd/kist/internal/upkeeptext"
 	"github.com/kist-tools/kist/install/record"
 	"github.com/kist-tools/kist/install/toolset"
+	"github.com/kist-tools/kist/install/upkeep"
 	"github.com/kist-tools/kist/manifests"
 	"github.com/kist-tools/kist/manifests/trust"
 )
 
 func (a *app) listCommand() *cobra.Command {
-	var available bool
+	var available, all bool
 	var distros distroQuestion
 	return a.Command(cli.Verb{
-		Group: cli.Toolchains, Use: "list [TOOL] [--available] [--distros[=NAMES]]", Aliases: []string{"ls"},
+		Group: cli.Toolchains, Use: "list [TOOL] [--all] [--available] [--distros[=NAMES]]", Aliases: []string{"ls"},
 		Short: "Show what is installed, or what could be",
 		Long: `Shows the installed toolchains, those of other stores that config.toml names after
-your own. With --available, lists the tools that can be
+your own. With --all, it also shows the releases that only older generations hold,
+with the size of each and why it stays; kist gc removes them, kist uninstall TOOL@V
+one of them. With --available, lists the tools that can be
 installed, as kist search does. With --available TOOL, asks the tool's channel for
 its versions, and shows them newest first.
 
@@ -41,6 +45,7 @@ reached is left out with a warning, unless you named it.`,
 		ExitMeans: map[int]string{3: "no such tool, or it is not installed"},
 		Args:      cli.Between(0, 2),
 		Flags: func(f *pflag.FlagSet) {
+			f.BoolVar(&all, "all", false, "also show what only older generations hold, with its size")
 			f.BoolVar(&available, "available", false, "show what can be installed: all tools, or the versions of TOOL")
 			f.StringSliceVar(&distros.names, "distros", nil, "show the version of TOOL in the distributions `NAMES`; default: all")
 			f.Lookup("distros").NoOptDefVal = everyDistro
@@ -61,19 +66,24 @@ reached is left out with a warning, unless you named it.`,
 				}
 				return a.listAvailable(ctx, s, args[0])
 			}
-			return a.listInstalled(s, args)
+			return a.listInstalled(s, args, all)
 		}),
 	})
 }
 
 type listResult struct {
-	Tools []change.Toolchain `json:"tools"`
+	Tools []change.Toolchain        `json:"tools"`
+	Older []upkeeptext.OlderRelease `json:"older,omitempty"` // that only older generations hold, with --all
 }
 
 func (r listResult) Render(p *term.Page) {
-	if len(r.Tools) == 0 {
-		return
+	if len(r.Tools) > 0 {
+		r.toolsText(p)
 	}
+	upkeeptext.OlderReleases(r.Older).Render(p)
+}
+
+func (r listResult) toolsText(p *term.Page) {
 	rows := [][]string{{"TOOL", "VERSION", "CHANNEL", "INSTALLED", ""}}
 	for _, t := range r.Tools {
 		var marks []string
@@ -91,7 +101,7 @@ func (r listResult) Render(p *term.Page) {
 	p.Table(rows)
 }
 
-func (a *app) listInstalled(s *toolset.Set, args []string) (cli.Result, error) {
+func (a *app) listInstalled(s *toolset.Set, args []string, all bool) (cli.Result, error) {
 	var ref trust.Ref
 	if len(args) == 1 {
 		var err error
@@ -108,8 +118,19 @@ func (a *app) listInstalled(s *toolset.Set, args []string) (cli.Result, error) {
 			r.Tools = append(r.Tools, change.Describe(s, have))
 		}
 	}
+	if all {
+		older, err := upkeep.Older(s, a.Keep())
+		if err != nil {
+			return nil, err
+		}
+		for _, one := range older {
+			if len(args) == 0 || toolset.Means(ref, one.Head) {
+				r.Older = append(r.Older, upkeeptext.NewOlderRelease(one, s.Prefix(one.ID)))
+			}
+		}
+	}
 	switch {
-	case len(r.Tools) > 0:
+	case len(r.Tools)+len(r.Older) > 0:
 	case len(args) == 1:
 		return nil, s.NotInstalled(ref)
 	default:

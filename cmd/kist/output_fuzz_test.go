@@ -27,6 +27,7 @@ import (
 	"github.com/kist-tools/kist/cmd/kist/internal/publishtext"
 	"github.com/kist-tools/kist/cmd/kist/internal/releasetext"
 	"github.com/kist-tools/kist/cmd/kist/internal/term"
+	"github.com/kist-tools/kist/cmd/kist/internal/upkeeptext"
 	"github.com/kist-tools/kist/install"
 	"github.com/kist-tools/kist/install/host"
 	"github.com/kist-tools/kist/install/plan"
@@ -79,7 +80,8 @@ var resultTypes = []cli.Result{
 	change.Result{}, shownChannel{}, channelList{}, channelRemoved{}, channelAdded{}, channelMoved{}, channelRefreshed{}, signatureResult{}, dirsResult{}, manResult{}, ensureResult{},
 	listResult{}, availableResult{}, distrosResult{}, change.OutdatedResult{}, publishtext.Created{}, publishtext.Signed{}, publishtext.Verified{}, publishtext.Listed{}, publishtext.Removed{}, publishtext.Edited{}, publishtext.SetEdited{}, publishtext.Pruned{}, publishtext.Pushed{}, publishtext.Added{},
 	publishtext.Keys{}, searchResult{}, releasetext.ShownRelease{}, releasetext.StoredEvidence{}, selfResult{}, releasetext.Shown{}, change.UpdateResult{}, change.SyncResult{}, releasetext.Checked{}, cli.Build{}, whichResult{}, projectfiles.Pinned{}, projectfiles.Asked{}, shimsResult{}, projectfiles.Locked{}, treeDigest{},
-	cacheKeyResult{}, relocatedResult{}, mirrortext.Synced{}, mirrortext.Verified{}, bundletext.Created{}, bundletext.Shown{},
+	cacheKeyResult{}, relocatedResult{}, upkeeptext.Cache{}, upkeeptext.Pruned{}, upkeeptext.OlderReleases{}, upkeeptext.Collected{},
+	mirrortext.Synced{}, mirrortext.Verified{}, bundletext.Created{}, bundletext.Shown{},
 }
 
 // fill sets every text in v to s, and every list and map to two of them.

@@ -10,6 +10,8 @@ import (
 	"github.com/kist-tools/kist/cmd/kist/internal/cli"
 	"github.com/kist-tools/kist/cmd/kist/internal/namedfiles"
 	"github.com/kist-tools/kist/cmd/kist/internal/projectfiles"
+	"github.com/kist-tools/kist/install"
+	"github.com/kist-tools/kist/install/host"
 	"github.com/kist-tools/kist/install/toolset"
 	"github.com/kist-tools/kist/manifests/project"
 )
@@ -88,16 +90,22 @@ func (a *app) remember(ctx context.Context, s *toolset.Set, p toolset.Project, f
 	}
 }
 
-// rememberProject is remember for the project of the working directory, after a change, if
-// there are launchers.
+// rememberProject stores, after toolchains were installed for the project of the working
+// directory, what it means, if there are launchers, and records it, so that gc keeps what it
+// needs.
 func (a *app) rememberProject(ctx context.Context, s *toolset.Set) {
-	if len(s.State.Current.Shims) == 0 {
-		return
-	}
 	p, files, err := a.useProject(s)
 	if err != nil {
-		a.Detail("the launchers will ask kist each time: %v", err)
+		a.Detail("neither launchers nor gc will know of this project: %v", err)
 		return
 	}
-	a.remember(ctx, s, p, files)
+	if len(s.State.Current.Shims) > 0 {
+		a.remember(ctx, s, p, files)
+	}
+	if files.Dir == "" {
+		return
+	}
+	if err := s.NoteProject(ctx, install.SeenProject{Dir: files.Dir, Mount: host.MountOf(files.Dir), Uses: toolset.Refs(p.Uses)}); err != nil {
+		a.Detail("gc will not know of %s: %v", files.Dir, err)
+	}
 }

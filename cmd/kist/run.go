@@ -140,6 +140,7 @@ func (a *app) prepareRun(ctx context.Context, line runLine) (l launch, argv []st
 	l = launch{path: path, environ: e.Apply(a.Environ)}
 	for _, r := range use {
 		if host.IsBelow(path, s.Prefix(r.ID)) {
+			s.Holder(r.ID).NoteUse(r.ID)
 			l.release, l.noExec = r.Ref(), s.Holder(r.ID).NoExec()
 		}
 	}

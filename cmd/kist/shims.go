@@ -179,6 +179,7 @@ func (a *app) prepareShim(ctx context.Context, command string) (l launch, err er
 		return l, &failure.LaunchError{Code: 127, Err: err}
 	}
 	a.remember(ctx, s, p, files)
+	s.Holder(r.ID).NoteUse(r.ID)
 	l = launch{path: path, environ: a.Environ, release: r.Ref(), noExec: s.Holder(r.ID).NoExec()}
 	if !isDefault { // a default runs as by its link
 		l.environ = s.Environment(a.Getenv("PATH"), []record.Head{r}).Apply(a.Environ)

@@ -30,7 +30,8 @@ func (a *app) uninstallCommand() *cobra.Command {
 		Short: "Remove exactly what was installed",
 		Long: `Removes every path that the receipt of a toolchain records and that has not
 changed. Files that were changed or added later are kept and listed. This needs
-no network, no channel and no key. With --all it removes every toolchain.
+no network, no channel and no key. With --all it removes every toolchain. TOOL@V can
+also be a release that an update replaced; kist list --all shows these.
 
 With -c and -t it removes only these components and targets: kist makes a new
 copy of the toolchain without them, from its own files, and replaces the old one.

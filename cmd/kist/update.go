@@ -16,7 +16,8 @@ func (a *app) updateCommand() *cobra.Command {
 		Short: "Update toolchains to the newest release of what you requested",
 		Long: `Updates each TOOL (default: all) to the newest release of what you asked for: go
 follows stable, go@1.25 the newest 1.25.x. The new release replaces the old one,
-also as the default; kist rollback returns to the old one. A toolchain that you
+also as the default; kist rollback returns to the old one, which stays on disk. What
+was replaced before that is removed (keep in config.toml says how many stay). A toolchain that you
 installed by its exact version is not updated, and no update goes to an older
 release, or from a release to a pre-release. A channel that cannot be reached or
 trusted is left out with a warning, and the others are updated; the exit code is

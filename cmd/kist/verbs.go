@@ -22,7 +22,7 @@ func verbs(run *cli.App) []*cobra.Command {
 		a.ensureCommand(), a.projectCommand(), a.pinCommand(), a.lockCommand(), a.treeDigestCommand(), a.shimsCommand(),
 		a.defaultCommand(), a.rollbackCommand(), a.runCommand(), a.envCommand(), a.whichCommand(),
 		a.verifyCommand(), a.showCommand(), a.checkSignatureCommand(), a.channelCommand(), a.publishCommand(), a.mirrorCommand(), a.bundleCommand(),
-		a.repairCommand(), a.cacheKeyCommand(), a.dirsCommand(), a.completionCommand(), a.manCommand(), a.selfCommand(), a.versionCommand(),
+		a.gcCommand(), a.cacheCommand(), a.repairCommand(), a.cacheKeyCommand(), a.dirsCommand(), a.completionCommand(), a.manCommand(), a.selfCommand(), a.versionCommand(),
 	}
 }
 

@@ -76,8 +76,9 @@ func only(ref trust.Ref, found []record.Head) (record.Head, error) {
 	return found[0], nil
 }
 
-// ToRemove is Named for the user's own store, and also finds a release whose removal was
-// interrupted. If only a layer has the release, the error is a *LayerError.
+// ToRemove is Named for the user's own store. It also finds a release whose removal was
+// interrupted and, if ref names a version, one that only older generations hold. If only a
+// layer has the release, the error is a *LayerError.
 func (s *Set) ToRemove(ref trust.Ref) (r record.Head, err error) {
 	found, err := s.MatchingOwn(ref)
 	if err == nil {
@@ -88,6 +89,21 @@ func (s *Set) ToRemove(ref trust.Ref) (r record.Head, err error) {
 			if Means(ref, r) {
 				return r, nil
 			}
+		}
+		var older []record.Head
+		for id := range s.State.Earlier() {
+			if r := s.State.Receipts[id]; ref.Version != "" && Means(ref, r) {
+				older = append(older, r)
+			}
+		}
+		if i := slices.IndexFunc(older, func(r record.Head) bool { return r.Version == ref.Version }); i >= 0 {
+			return older[i], nil
+		}
+		if refs := Refs(older); len(refs) == 1 {
+			return older[0], nil
+		} else if len(refs) > 1 {
+			slices.Sort(refs)
+			return r, &SeveralVersionsError{ref.String(), refs}
 		}
 	}
 	return r, err

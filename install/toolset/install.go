@@ -33,6 +33,15 @@ func (w Want) inRange(version string) bool {
 	return w.Range == "" || project.Ask{Range: w.Range}.Allows(version, nil)
 }
 
+// Means reports whether w asks for the release r, whether that is in force or not.
+func (w Want) Means(r record.Head) bool {
+	ref := w.Ref
+	if ref.Channel == "" {
+		ref.Channel, _ = trust.BuiltinChannel(ref.Name)
+	}
+	return Means(ref, r) && w.inRange(r.Version)
+}
+
 // Installation returns the change that installs wants. It asks the channels of those that
 // are not installed with all of their parts, or whose files are missing. already holds
 // the releases that are installed and need nothing.

@@ -9,14 +9,13 @@ import (
 	"github.com/kist-tools/kist/install/record"
 )
 
-// PreviewPlan returns the names of the releases that p would remove, and the paths that
+// PreviewPlan returns the releases that p would remove, and the paths that
 // this would leave in place. A release that cannot be removed is an error if p removes
 // it; if an earlier change left it, it is a warning.
-func (s *Set) PreviewPlan(ctx context.Context, p plan.Plan) (removed []string, kept []install.Drift, err error) {
+func (s *Set) PreviewPlan(ctx context.Context, p plan.Plan) (removed []record.Head, kept []install.Drift, err error) {
 	if kept, err = s.PreviewDropGenerations(s.State.Pruned(p)...); err != nil {
 		return nil, nil, err
 	}
-	var gone []record.Head
 	for _, id := range s.State.After(p).Unreferenced() {
 		left, err := s.Preview(ctx, id)
 		if err != nil && (ctx.Err() != nil || slices.Contains(p.Remove, id)) {
@@ -26,7 +25,7 @@ func (s *Set) PreviewPlan(ctx context.Context, p plan.Plan) (removed []string, k
 			s.Warn("%v; left alone", err)
 			continue
 		}
-		gone, kept = append(gone, s.State.Receipts[id]), append(kept, left...)
+		removed, kept = append(removed, s.State.Receipts[id]), append(kept, left...)
 	}
-	return Refs(gone), kept, nil
+	return removed, kept, nil
 }

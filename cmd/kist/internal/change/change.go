@@ -17,6 +17,7 @@ import (
 	"github.com/kist-tools/kist/cmd/kist/internal/prooftext"
 	"github.com/kist-tools/kist/cmd/kist/internal/term"
 	"github.com/kist-tools/kist/install"
+	"github.com/kist-tools/kist/install/cache"
 	"github.com/kist-tools/kist/install/evidence"
 	"github.com/kist-tools/kist/install/host"
 	"github.com/kist-tools/kist/install/plan"
@@ -31,6 +32,12 @@ type Maker struct {
 	Printer *term.Printer
 	Context failure.Context // explains why channels were left out
 	DryRun  bool
+	// Keep is how many earlier releases of each tool keep their files when a release is
+	// replaced; nil: all.
+	Keep *int
+	// CacheMaxSize is how many bytes the cache may have after an install; 0: no limit.
+	CacheMaxSize int64
+	OwnsDocument cache.Owner // says which documents of the cache are kist's
 
 	Dirs     host.BaseDirs
 	Path     host.SearchPath // where the user's shell looks for commands
@@ -45,6 +52,7 @@ type Maker struct {
 // already holds the releases that the user named and that need no change. done is false if
 // an error kept it from doing anything; an error may come with work that is done.
 func (m *Maker) Make(ctx context.Context, c plan.Change, already []record.Head, r *Result) (done bool, err error) {
+	c.Keep = m.Keep
 	p, err := m.Plan(c)
 	if err != nil {
 		return false, err
@@ -101,9 +109,18 @@ func (m *Maker) foresee(ctx context.Context, p plan.Plan, r *Result) error {
 		item.Size, item.Announced = m.Size(ctx, in)
 		r.Installed = append(r.Installed, item)
 	}
+	for _, have := range removed {
+		size, err := m.SizeOf(have.ID)
+		if err != nil {
+			return err
+		}
+		r.Freed += size.Bytes
+	}
+	r.addReleased(p, removed)
 	r.Generation = cmp.Or(p.Goto, r.Generation)
 	r.Patterns = append(r.Patterns, patterns(p)...)
-	m.addChanges(r, m.State.Current, p.Predicted, removed, left, m.State.PredictDefaults(p, removed, m.InLayers()))
+	refs := toolset.Refs(removed)
+	m.addChanges(r, m.State.Current, p.Predicted, refs, left, m.State.PredictDefaults(p, refs, m.InLayers()))
 	m.tellHidden(r, plan.NewNames(m.State.Current, p.Predicted))
 	m.notePath(r)
 	return nil
@@ -124,6 +141,8 @@ func (m *Maker) carryOut(ctx context.Context, p plan.Plan, r *Result) (done bool
 	if _, done := errors.AsType[*install.UnfinishedError](failed); failed != nil && !done {
 		return false, failed
 	}
+	r.Freed += res.Freed
+	r.addReleased(p, res.Removed)
 	if m.State, err = m.Installer.State(); err != nil {
 		return false, errors.Join(failed, &install.UnfinishedError{Err: err})
 	}
@@ -148,7 +167,31 @@ func (m *Maker) carryOut(ctx context.Context, p plan.Plan, r *Result) (done bool
 	if len(r.Installed)+len(r.ShimsOn) > 0 {
 		m.notePath(r)
 	}
+	if len(res.Installed) > 0 {
+		m.limitCache(ctx)
+	}
 	return true, failed
+}
+
+// limitCache removes the oldest files of the cache as far as it is larger than allowed. A
+// failure does not matter to the change.
+func (m *Maker) limitCache(ctx context.Context) {
+	root, err := m.Cache(false)
+	if m.CacheMaxSize == 0 || root == nil || err != nil {
+		return
+	}
+	items, err := cache.List(root)
+	var removed []cache.Item
+	if err == nil {
+		rule := cache.Rule{Documents: true, MaxSize: &m.CacheMaxSize}
+		removed, _, err = cache.Remove(ctx, root, rule.Select(items), m.OwnsDocument, "install")
+	}
+	if err != nil {
+		m.Printer.Warn("the cache is larger than cache-max-size: %v", err)
+	}
+	if len(removed) > 0 {
+		m.Printer.Say("removed %s from the cache, which may have %s (cache-max-size)", term.ByteSize(cache.Size(removed)), term.ByteSize(m.CacheMaxSize))
+	}
 }
 
 // addChanges adds to r the links that are new or lead somewhere else, and what was

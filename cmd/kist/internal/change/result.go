@@ -12,6 +12,8 @@ import (
 	"github.com/kist-tools/kist/install"
 	"github.com/kist-tools/kist/install/evidence"
 	"github.com/kist-tools/kist/install/host"
+	"github.com/kist-tools/kist/install/plan"
+	"github.com/kist-tools/kist/install/record"
 	"github.com/kist-tools/kist/verify"
 )
 
@@ -33,11 +35,13 @@ type Result struct {
 	Hides      []host.HiddenCommand `json:"hides,omitempty"`     // commands on PATH that new links hide
 	Skipped    []Skipped            `json:"skipped,omitempty"`   // files not linked because of their names
 	Kept       []install.Drift      `json:"kept,omitempty"`
+	Freed      int64                `json:"freed,omitempty"` // bytes of what was removed
 	Notes      []Note               `json:"notes,omitempty"` // what a user must know about PATH
 
 	// Replaces are the releases that those of Installed replace, in an update.
 	Replaces []Replaced `json:"-"`
 
+	released   []string // those of Removed that only older generations held, and that nobody named
 	rolledBack bool
 	took       time.Duration // from the start of the command to the end of the change
 	details    bool          // print digests and trees too
@@ -153,13 +157,31 @@ func (r Result) removedText(p *term.Page) {
 		removed, kept = "Would remove", "Would keep"
 	}
 	for _, ref := range r.Removed {
-		p.Headline(removed, "%s", ref)
+		if !slices.Contains(r.released, ref) {
+			p.Headline(removed, "%s", ref)
+		}
+	}
+	if len(r.released) > 0 {
+		freed := "Freed"
+		if r.DryRun {
+			freed = "Would free"
+		}
+		p.Headline(freed, "%s: %s, which only older generations held", term.ByteSize(r.Freed), strings.Join(r.released, ", "))
 	}
 	for _, t := range r.Reduced {
 		p.Headline(removed, "%s of %s/%s@%s", strings.Join(t.Without, ", "), t.Channel, t.Tool, t.Version)
 	}
 	for _, k := range r.Kept {
 		p.Line("%s %s (%s)", kept, k.Path, k.Reason)
+	}
+}
+
+// addReleased adds to r.released those of removed that p frees.
+func (r *Result) addReleased(p plan.Plan, removed []record.Head) {
+	for _, have := range removed {
+		if slices.Contains(p.Free, have.ID) {
+			r.released = append(r.released, have.Ref())
+		}
 	}
 }
 

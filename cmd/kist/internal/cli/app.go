@@ -16,6 +16,7 @@ import (
 	"github.com/kist-tools/kist/cmd/kist/internal/term"
 	"github.com/kist-tools/kist/install/bundles"
 	"github.com/kist-tools/kist/install/record"
+	"github.com/kist-tools/kist/manifests/config"
 	"github.com/kist-tools/kist/manifests/transport"
 	"github.com/kist-tools/kist/verify"
 )
@@ -40,8 +41,10 @@ type App struct {
 	Locked      func(channel string, manifest verify.Digest) bool
 	stores      []string // the stores below the user's own, as config.toml names them
 	badConfig   error    // why config.toml cannot be used
-	Verb        Verb     // the verb that runs
-	VerbName    string   // its name as typed: "channel add"
+	config      config.Config
+	configErr   error  // of reading the files that config was read from
+	Verb        Verb   // the verb that runs
+	VerbName    string // its name as typed: "channel add"
 	Result      Result
 	keysChanged bool // new keys of a channel were stored; they stay even if the verb fails
 	Changed     bool // something was changed before the error

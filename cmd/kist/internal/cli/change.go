@@ -10,6 +10,7 @@ import (
 	"github.com/kist-tools/kist/install/plan"
 	"github.com/kist-tools/kist/install/record"
 	"github.com/kist-tools/kist/install/toolset"
+	"github.com/kist-tools/kist/manifests/transport"
 )
 
 // Change plans c and carries it out, unless this is a dry run. already holds the
@@ -28,10 +29,25 @@ func (a *App) Maker(s *toolset.Set) *change.Maker {
 	return &change.Maker{
 		Set: s, Printer: &a.Printer, Context: a.FailureContext(), DryRun: a.Flags.DryRun,
 		Dirs: a.Dirs, Path: a.SearchPath(), PathLine: host.GuessShell(a.Getenv, a.Platform.OS).PathLine(a.Dirs.Bin, a.Dirs.Home),
-		Started: a.Started, Clock: a.Now,
+		Started: a.Started, Clock: a.Now, Keep: a.Keep(), CacheMaxSize: a.CacheMaxSize(), OwnsDocument: transport.Owns,
 		SetLinkHook: func(hook func(now, next record.Generation)) { a.linking = hook },
 	}
 }
+
+// Keep returns how many earlier releases of each tool an update keeps, as config.toml says;
+// nil, for all of them, if a config.toml cannot be read. It is known once kist's
+// directories are open.
+func (a *App) Keep() *int {
+	if a.configErr != nil {
+		return nil
+	}
+	keep := a.config.Kept()
+	return &keep
+}
+
+// CacheMaxSize returns how many bytes the cache may have after an install, as config.toml
+// says; 0: no limit. It is known once kist's directories are open.
+func (a *App) CacheMaxSize() int64 { return a.config.CacheMaxSize }
 
 // SearchPath returns where the user's shell looks for commands. What is in the stores
 // below the user's own counts as installed by kist.

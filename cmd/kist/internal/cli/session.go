@@ -175,7 +175,7 @@ func (a *App) WarnOfDamage(s *toolset.Set) {
 // with --from only the bundle, which has the origins' own URLs.
 func (a *App) transport() *transport.Mirrored {
 	c, err := a.Dirs.ReadConfig(a.Host)
-	a.stores = c.Stores
+	a.stores, a.config, a.configErr = c.Stores, c, err
 	if a.From != nil {
 		c.Mirrors = nil
 		return &transport.Mirrored{From: a.From, Config: c, Err: err}
