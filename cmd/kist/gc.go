@@ -47,7 +47,13 @@ are not seen. kist list --all shows the releases, and docs/upkeep.md says more.`
 				return nil, err
 			}
 			return a.WithSession(func(ctx context.Context, s *toolset.Set, _ []string) (cli.Result, error) {
-				return a.collect(ctx, upkeep.Collector{Set: s, Now: a.Started, OlderThan: age, KeepPinned: keepPinned, Asks: a.asksOf})
+				projects, err := s.SeenProjects()
+				if err != nil {
+					return nil, err
+				}
+				return a.collect(ctx, upkeep.Collector{
+					Set: s, Now: a.Started, OlderThan: age, KeepPinned: keepPinned, Projects: projects, Asks: a.asksOf,
+				})
 			})(ctx, nil)
 		},
 	})

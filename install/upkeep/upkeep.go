@@ -67,6 +67,7 @@ type Collector struct {
 	Now        time.Time
 	OlderThan  time.Duration // a release that was used more recently stays; 0: none
 	KeepPinned bool          // releases that were installed by their exact version stay
+	Projects   []install.SeenProject
 	// Asks returns what the files of the project in dir ask for, and what its kist.lock names.
 	Asks func(dir string) ([]toolset.Want, error)
 }
@@ -80,10 +81,7 @@ func (c Collector) Releases() ([]Release, error) {
 	if err != nil {
 		return nil, err
 	}
-	needed, err := c.neededByProjects()
-	if err != nil {
-		return nil, err
-	}
+	needed := c.neededByProjects()
 	for i, r := range list {
 		r.Why = needed(r.Head)
 		switch {
@@ -101,15 +99,11 @@ func (c Collector) Releases() ([]Release, error) {
 var errOutOfReach = errors.New("its file system is not mounted, or cannot be read")
 
 // neededByProjects returns a function that says which project needs a release, "" if none.
-func (c Collector) neededByProjects() (func(record.Head) string, error) {
-	projects, err := c.SeenProjects()
-	if err != nil {
-		return nil, err
-	}
+func (c Collector) neededByProjects() func(record.Head) string {
 	var wants []toolset.Want
 	var by []string // by the index of a want
 	uses := map[string]string{}
-	for _, p := range projects {
+	for _, p := range c.Projects {
 		reach := host.ReachOf(p.Dir, p.Mount)
 		if reach == host.Gone {
 			c.Detail("%s is gone, and needs nothing", p.Dir)
@@ -142,5 +136,5 @@ func (c Collector) neededByProjects() (func(record.Head) string, error) {
 			return ""
 		}
 		return "the project " + dir + " needs it"
-	}, nil
+	}
 }
