@@ -21,7 +21,7 @@ import (
 
 // MaxProjects is how many projects one generation records; for another one, the one
 // that was recorded longest ago is forgotten.
-const MaxProjects = 1000
+const MaxProjects = 500
 
 // maxProject is the most bytes of a record.
 const maxProject = 64 << 10
@@ -43,16 +43,19 @@ func projectFile(dir string) string {
 // PutProject records p in generation n. The caller must hold the lock. Nothing is synced: a
 // record that a crash undoes is made again by the next install there.
 func (s Store) PutProject(n uint64, p Project) error {
+	if err := s.putProject(n, p); err != nil {
+		return err
+	}
+	return s.forgetProjects(n)
+}
+
+// putProject is PutProject without the ceiling.
+func (s Store) putProject(n uint64, p Project) error {
 	text, err := json.Marshal(p)
 	if err != nil {
 		return err
 	}
 	name := path.Join(generationDir(n), projectFile(p.Dir))
-	if _, err := s.Data.Lstat(name); err != nil {
-		if err := s.forgetProjects(n, MaxProjects-1); err != nil {
-			return err
-		}
-	}
 	if _, err := rootfs.MkdirAllUnsynced(s.Data, path.Dir(name), 0o700); err != nil {
 		return err
 	}
@@ -66,18 +69,17 @@ func (s Store) PutProject(n uint64, p Project) error {
 	return nil
 }
 
-// forgetProjects removes the oldest records of generation n, so that at most most are left.
-func (s Store) forgetProjects(n uint64, most int) error {
-	all, err := s.projects(n)
-	if err != nil {
+// forgetProjects removes the oldest records of generation n beyond MaxProjects.
+func (s Store) forgetProjects(n uint64) error {
+	all, err := s.projectFiles(n)
+	if err != nil || len(all) <= MaxProjects {
 		return err
 	}
-	oldest := slices.SortedFunc(maps.Keys(all), func(a, b string) int { return all[a].Seen.Compare(all[b].Seen) })
-	for len(oldest) > most {
-		if err := s.removeOwn(oldest[0]); err != nil {
+	oldest := slices.SortedFunc(maps.Keys(all), func(a, b string) int { return all[a].Compare(all[b]) })
+	for _, name := range oldest[:len(all)-MaxProjects] {
+		if err := s.removeOwn(name); err != nil {
 			return err
 		}
-		oldest = oldest[1:]
 	}
 	return nil
 }
@@ -145,6 +147,19 @@ func (s Store) readProject(name string) (p Project, ok bool) {
 // projects returns the records of generation n, by the name of the file.
 func (s Store) projects(n uint64) (map[string]Project, error) {
 	all := map[string]Project{}
+	names, err := s.projectFiles(n)
+	for name := range names {
+		if p, ok := s.readProject(name); ok { // else it was dropped meanwhile, or is not kist's
+			all[name] = p
+		}
+	}
+	return all, err
+}
+
+// projectFiles returns the files of generation n with the names of records, and when each
+// was written.
+func (s Store) projectFiles(n uint64) (map[string]time.Time, error) {
+	all := map[string]time.Time{}
 	dir := generationDir(n)
 	err := fs.WalkDir(s.Data.FS(), path.Join(dir, launcher.Answers), func(name string, d fs.DirEntry, err error) error {
 		switch {
@@ -155,10 +170,11 @@ func (s Store) projects(n uint64) (map[string]Project, error) {
 		case d.IsDir() || !launcher.IsSeen(strings.TrimPrefix(name, dir+"/")):
 			return nil
 		}
-		if p, ok := s.readProject(name); ok { // else it was dropped meanwhile, or is not kist's
-			all[name] = p
+		info, err := d.Info()
+		if err == nil {
+			all[name] = info.ModTime()
 		}
-		return nil
+		return rootfs.IgnoreMissing(err)
 	})
 	return all, err
 }
@@ -179,9 +195,9 @@ func (s Store) KeepProjects(from, to uint64) error {
 		if ok && !have.Seen.Before(p.Seen) {
 			continue
 		}
-		if err := s.PutProject(to, p); err != nil {
+		if err := s.putProject(to, p); err != nil {
 			return err
 		}
 	}
-	return nil
+	return s.forgetProjects(to)
 }
