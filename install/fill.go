@@ -68,6 +68,7 @@ func (i *Installer) fill(ctx context.Context, batch *fetch.Batch, s *stagedRelea
 	if tree := receipt.TreeDigest(); !r.Tree.IsZero() && tree != r.Tree {
 		return receipt, nil, &TreeError{receipt.Ref(), tree, r.Tree}
 	}
+	i.shareBlocks(ctx, stage.Root(), receipt)
 	receipt.StampsReadAt = prefix.Sealed().UTC()
 	receipt.Sandbox = prefix.Level().String()
 	receipt.FilesProved = from == nil || from.FilesProved

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 	"math"
-	"os"
 	"path"
 	"slices"
 
@@ -132,13 +131,7 @@ func (b *base) copyComponent(ctx context.Context, prefix *sandbox.Unpacker, orde
 			entries = append(entries, e)
 		}
 	}
-	err := prefix.CopyFrom(ctx, unpack.Archive{Name: b.Ref(), Component: component, Order: order}, entries, func(p string) (*os.File, error) {
-		dir, err := b.tree.Get(path.Dir(p))
-		if err != nil {
-			return nil, err
-		}
-		return dir.OpenFile(path.Base(p))
-	})
+	err := prefix.CopyFrom(ctx, unpack.Archive{Name: b.Ref(), Component: component, Order: order}, entries, b.tree.open)
 	if errors.Is(err, verify.ErrUntrusted) || errors.Is(err, fs.ErrNotExist) || errors.Is(err, rootfs.ErrNotDir) || errors.Is(err, rootfs.ErrNotRegular) {
 		return &ReuseError{b.Ref(), err}
 	}
