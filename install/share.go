@@ -110,6 +110,20 @@ func shareParts(from, to *os.File, _ int64) error {
 	if err != nil {
 		return err
 	}
+	for _, r := range equalRuns(source, target) {
+		if _, err := rootfs.ShareBlocks(from, r.from*sharedBlock, to, r.to*sharedBlock, r.count*sharedBlock); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// A run is a number of blocks of one file that another one has too.
+type run struct{ from, to, count int64 }
+
+// equalRuns returns runs of equal checksums, in the order of target. A run at the same
+// place is preferred.
+func equalRuns(source, target []uint64) (runs []run) {
 	place := make(map[uint64]int, len(source))
 	for n, sum := range source {
 		place[sum] = n
@@ -124,13 +138,11 @@ func shareParts(from, to *os.File, _ int64) error {
 			count++
 		}
 		if count > 0 {
-			if _, err := rootfs.ShareBlocks(from, int64(at)*sharedBlock, to, int64(n)*sharedBlock, int64(count)*sharedBlock); err != nil {
-				return err
-			}
+			runs = append(runs, run{int64(at), int64(n), int64(count)})
 		}
 		n += max(count, 1)
 	}
-	return nil
+	return runs
 }
 
 // blockSums returns a checksum of each whole block of f.

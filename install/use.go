@@ -29,9 +29,3 @@ func (i *Installer) noteUse(ids ...record.ID) {
 // LastUse returns when the release id was last installed, started by kist, or in force, to
 // the day. What starts without kist, by a link or by its path, does not count.
 func (i *Installer) LastUse(id record.ID) (time.Time, error) { return i.store().LastUse(id) }
-
-// SizeOf returns what the files of the release id take up, by its receipt.
-func (i *Installer) SizeOf(id record.ID) (Unpacked, error) {
-	r, err := i.Receipt(id)
-	return unpackedSize(r.Entries), err
-}

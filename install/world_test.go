@@ -90,13 +90,18 @@ func (w *world) release(tool, version string, files ...string) manifests.Release
 	if err := tw.Close(); err != nil {
 		w.t.Fatal(err)
 	}
+	return w.offer(tool, version, b.Bytes())
+}
+
+// offer puts a tool on the origin, whose archive is a tar.
+func (w *world) offer(tool, version string, archive []byte) manifests.Release {
 	ref := "https://example.org/" + tool + "-" + version + ".tar"
-	w.files[ref] = b.Bytes()
+	w.files[ref] = archive
 	return manifests.Release{Channel: "acme", Tool: tool, Version: version, Components: []string{tool},
 		Platform: manifests.Platform{OS: "linux", Arch: "amd64"}, Commands: []string{"bin/*"},
 		Evidence: verify.Evidence{Kind: verify.ByDetached, Name: "https://example.org/channel.toml"},
-		Artifacts: []manifests.Artifact{{Name: filepath.Base(ref), Component: tool, Refs: []string{ref}, Size: int64(b.Len()),
-			Integrity: manifests.Integrity{Digest: verify.DigestOf(b.Bytes())}, Layout: manifests.Layout{Format: "tar"}}}}
+		Artifacts: []manifests.Artifact{{Name: filepath.Base(ref), Component: tool, Refs: []string{ref}, Size: int64(len(archive)),
+			Integrity: manifests.Integrity{Digest: verify.DigestOf(archive)}, Layout: manifests.Layout{Format: "tar"}}}}
 }
 
 func (w *world) releases(tool, version string, files ...string) []manifests.Release {

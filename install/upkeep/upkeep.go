@@ -32,7 +32,7 @@ type Release struct {
 func Older(s *toolset.Set, keep *int) (list []Release, err error) {
 	for id, rank := range s.State.Earlier() {
 		r := Release{Head: s.State.Receipts[id]}
-		if r.Files, err = s.SizeOf(id); err != nil {
+		if r.Files, err = s.Occupied(id); err != nil {
 			return nil, err
 		}
 		if r.LastUse, err = s.LastUse(id); err != nil {

@@ -110,7 +110,7 @@ func (m *Maker) foresee(ctx context.Context, p plan.Plan, r *Result) error {
 		r.Installed = append(r.Installed, item)
 	}
 	for _, have := range removed {
-		size, err := m.SizeOf(have.ID)
+		size, err := m.Occupied(have.ID)
 		if err != nil {
 			return err
 		}

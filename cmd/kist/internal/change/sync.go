@@ -52,6 +52,7 @@ func (m *Maker) Sync(ctx context.Context, source string, wants []toolset.Want, p
 	if err != nil {
 		return nil, err
 	}
+	c.Keep = m.Keep
 	p, err := m.Plan(c)
 	if err != nil {
 		return nil, err
