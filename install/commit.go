@@ -61,6 +61,9 @@ func (i *Installer) commit(ctx context.Context, p plan.Plan, staged stagedReleas
 		}
 		defer ready.close()
 		tidied, err := i.tidy(ctx, s, now.Free, ready)
+		if err != nil {
+			err = &UnfinishedError{err}
+		}
 		return res.with(tidied), now, err
 	}
 	if !staged.cover(now) {
