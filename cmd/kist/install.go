@@ -152,7 +152,7 @@ func (a *app) wanted(args []string, parts plan.Parts) (wants []toolset.Want, err
 		return nil, err
 	}
 	if len(refs) == 0 {
-		p, err := a.findProject()
+		p, err := a.FindProject()
 		if err != nil {
 			return nil, err
 		}

@@ -79,7 +79,7 @@ func (a *app) lock(ctx context.Context, update func(string) bool, names []string
 		return nil, err
 	}
 	defer s.Close()
-	p, err := a.findProject()
+	p, err := a.FindProject()
 	if err != nil {
 		return nil, err
 	}
@@ -105,16 +105,6 @@ func (a *app) lock(ctx context.Context, update func(string) bool, names []string
 	return r, namedfiles.Replace(r.Path, text)
 }
 
-// locked returns the path of the lock of the project of the working directory, and its
-// entries that answer the project.
-func (a *app) locked() (path string, tools []lockfile.Tool, err error) {
-	p, err := a.findProject()
-	if err != nil {
-		return "", nil, err
-	}
-	return projectfiles.LockedTools(a.VerbName, p)
-}
-
 // lockedTools is the lock of a project: its path, and its entries that answer the project.
 type lockedTools struct {
 	path  string
@@ -124,7 +114,7 @@ type lockedTools struct {
 // lockedTools returns the lock of the project of the working directory, which names at
 // least one tool.
 func (a *app) lockedTools() (l lockedTools, err error) {
-	l.path, l.tools, err = a.locked()
+	l.path, l.tools, err = a.Lock()
 	if err == nil && len(l.tools) == 0 {
 		err = failure.Usage("%s: %s names no tool", a.VerbName, l.path)
 	}

@@ -62,7 +62,7 @@ this directory. Nothing is fetched or installed: kist install does that.`,
 }
 
 func (a *app) pin(refs []trust.Ref, parts plan.Parts) (cli.Result, error) {
-	p, err := a.findProject()
+	p, err := a.FindProject()
 	if err != nil {
 		return nil, err
 	}

@@ -2,8 +2,6 @@ package main
 
 import (
 	"context"
-	"os"
-	"path/filepath"
 
 	"github.com/spf13/cobra"
 
@@ -33,7 +31,7 @@ in them is run or fetched, and nothing else in them has an effect.`,
 		Args:    cli.Exactly(0),
 		Local:   true,
 		Run: a.WithSession(func(_ context.Context, s *toolset.Set, _ []string) (cli.Result, error) {
-			p, err := a.findProject()
+			p, err := a.FindProject()
 			if err != nil {
 				return nil, err
 			}
@@ -42,21 +40,9 @@ in them is run or fetched, and nothing else in them has an effect.`,
 	})
 }
 
-// findProject reads the files of the project of the working directory.
-func (a *app) findProject() (namedfiles.ProjectFiles, error) {
-	cwd, err := os.Getwd()
-	if err == nil {
-		cwd, err = filepath.EvalSymlinks(cwd) // as the launchers see it
-	}
-	if err != nil {
-		return namedfiles.ProjectFiles{}, err
-	}
-	return namedfiles.FindProject(cwd, a.Getenv("HOME"), a.Host)
-}
-
 // useProject returns what the project of the working directory means on this machine.
 func (a *app) useProject(s *toolset.Set) (toolset.Project, namedfiles.ProjectFiles, error) {
-	files, err := a.findProject()
+	files, err := a.FindProject()
 	if err != nil {
 		return toolset.Project{}, files, err
 	}

@@ -73,7 +73,7 @@ was locked: the version, the archives, and the digest of all files.`,
 // verifyLocked verifies what the lock of the project names: the files by their receipts,
 // and the receipts by the lock.
 func (a *app) verifyLocked(ctx context.Context, s *toolset.Set, prove bool) (cli.Result, error) {
-	path, tools, err := a.locked()
+	path, tools, err := a.Lock()
 	if err != nil {
 		return nil, err
 	}

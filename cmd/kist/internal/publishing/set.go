@@ -1,4 +1,4 @@
-package main
+package publishing
 
 import (
 	"context"
@@ -12,7 +12,7 @@ import (
 	"github.com/kist-tools/kist/manifests/publish"
 )
 
-func (a *app) publishSetCommand() *cobra.Command {
+func (a *verbs) publishSetCommand() *cobra.Command {
 	var remove bool
 	return a.Command(cli.Verb{
 		Use: "set DIR NAME (TOOL… | --remove)", Short: "Name tools to be installed together",

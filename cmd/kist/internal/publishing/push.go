@@ -1,4 +1,4 @@
-package main
+package publishing
 
 import (
 	"context"
@@ -19,7 +19,7 @@ import (
 	"github.com/kist-tools/kist/verify"
 )
 
-func (a *app) publishPushCommand() *cobra.Command {
+func (a *verbs) publishPushCommand() *cobra.Command {
 	var keys []string
 	v, jobs := publish.Verification{}, 0
 	return a.Command(cli.Verb{
@@ -64,7 +64,7 @@ kist publish push public/ oci://registry.example/acme/tools`,
 	})
 }
 
-func (a *app) publishPush(ctx context.Context, dir string, to manifests.RegistryRef, v publish.Verification, jobs int) (cli.Result, error) {
+func (a *verbs) publishPush(ctx context.Context, dir string, to manifests.RegistryRef, v publish.Verification, jobs int) (cli.Result, error) {
 	root, err := namedfiles.OpenRoot(dir, false)
 	if err != nil {
 		return nil, err

@@ -1,4 +1,4 @@
-package main
+package publishing
 
 import (
 	"context"
@@ -63,14 +63,14 @@ func (s signing) read() (sig publish.Signature, err error) {
 
 // writeUnsigned writes the bytes to be signed elsewhere, if a file is named for them,
 // except in a dry run.
-func (a *app) writeUnsigned(file string, text []byte) error {
+func (a *verbs) writeUnsigned(file string, text []byte) error {
 	if a.Flags.DryRun || file == "" {
 		return nil
 	}
 	return namedfiles.Write(file, text)
 }
 
-func (a *app) publishSignCommand() *cobra.Command {
+func (a *verbs) publishSignCommand() *cobra.Command {
 	var o signing
 	var keys []string
 	return a.Command(cli.Verb{
@@ -132,7 +132,7 @@ kist publish sign public/ --attach next.toml.asc`,
 // its limit.
 const largeManifest = manifests.MaxManifest / 2
 
-func (a *app) warnOfSigned(s publish.Signed) {
+func (a *verbs) warnOfSigned(s publish.Signed) {
 	a.WarnOfKeys(s.Findings)
 	if s.Unproved {
 		a.Warn("the certificate of that signer is not known here, so the signature was not verified; give it with --key FILE")

@@ -1,4 +1,4 @@
-package main
+package publishing
 
 import (
 	"context"
@@ -24,7 +24,7 @@ import (
 	"github.com/kist-tools/kist/verify"
 )
 
-func (a *app) bundleCommand() *cobra.Command {
+func (a *verbs) bundleCommand() *cobra.Command {
 	return a.Family(cli.Publishing, "bundle", "Put what tools are installed from into one file, for machines without a network",
 		`A bundle is one tar file with the documents, signatures and artifacts by which
 tools are installed, byte for byte as their origins sent them. Nothing is signed
@@ -37,7 +37,7 @@ an OCI image layout, so the tools of registries can copy it.
 		a.bundleCreateCommand(), a.bundleShowCommand())
 }
 
-func (a *app) bundleCreateCommand() *cobra.Command {
+func (a *verbs) bundleCreateCommand() *cobra.Command {
 	var parts plan.Parts
 	var platforms []string
 	var locked bool
@@ -76,7 +76,7 @@ left as it is. The same content gives the same bytes.`,
 	})
 }
 
-func (a *app) createBundle(ctx context.Context, file string, wish copies.Wish) (r cli.Result, err error) {
+func (a *verbs) createBundle(ctx context.Context, file string, wish copies.Wish) (r cli.Result, err error) {
 	earlier, err := namedfiles.ReplacedBundle(ctx, file)
 	if err != nil {
 		return nil, err
@@ -114,7 +114,7 @@ func (a *app) createBundle(ctx context.Context, file string, wish copies.Wish) (
 	return bundletext.NewCreated(file, draft, earlier != nil), nil
 }
 
-func (a *app) bundleShowCommand() *cobra.Command {
+func (a *verbs) bundleShowCommand() *cobra.Command {
 	return a.Command(cli.Verb{
 		Use: "show FILE", Short: "List what a bundle holds, and prove it, without the network",
 		Long: `Lists the releases that FILE, or the directory FILE, holds: for which platforms,
@@ -173,7 +173,7 @@ func unprovedBundle(file string, found bundles.Shown) error {
 }
 
 // copyWish returns what is to be copied, as the command line of a verb that copies says.
-func (a *app) copyWish(tools []string, parts plan.Parts, platforms []string, locked bool) (wish copies.Wish, err error) {
+func (a *verbs) copyWish(tools []string, parts plan.Parts, platforms []string, locked bool) (wish copies.Wish, err error) {
 	if err := parts.Validate(); err != nil {
 		return wish, failure.Usage("%s: %v", a.VerbName, err)
 	}
@@ -194,7 +194,7 @@ func (a *app) copyWish(tools []string, parts plan.Parts, platforms []string, loc
 	if len(tools)+len(platforms)+len(parts.Components)+len(parts.Targets) > 0 || parts.Profile != "" {
 		return wish, failure.Usage("%s: --locked takes no TOOL, platform or part: kist.lock names them", a.VerbName)
 	}
-	path, named, err := a.locked()
+	path, named, err := a.Lock()
 	if err != nil {
 		return wish, err
 	}

@@ -1,4 +1,4 @@
-package main
+package publishing
 
 import (
 	"context"
@@ -27,7 +27,7 @@ import (
 	"github.com/kist-tools/kist/verify"
 )
 
-func (a *app) mirrorCommand() *cobra.Command {
+func (a *verbs) mirrorCommand() *cobra.Command {
 	return a.Family(cli.Publishing, "mirror", "Copy what tools need into a directory, for any static web server",
 		`A mirror is a directory with copies of documents and artifacts of other channels,
 built-in ones and those that you added, byte for byte and in the layout of their
@@ -41,7 +41,7 @@ origin. The settings of clients (config.toml) name the mirror.
 
 // withMirror calls run with the mirror in the directory dir. With create, it makes the
 // directory if it is missing.
-func (a *app) withMirror(ctx context.Context, dir string, create bool, run func(*mirror.Mirror) (cli.Result, error)) (r cli.Result, err error) {
+func (a *verbs) withMirror(ctx context.Context, dir string, create bool, run func(*mirror.Mirror) (cli.Result, error)) (r cli.Result, err error) {
 	path, err := filepath.Abs(dir)
 	if err != nil {
 		return nil, err
@@ -64,7 +64,7 @@ func (a *app) withMirror(ctx context.Context, dir string, create bool, run func(
 }
 
 // copier returns what asks channels, and proves their answers, for the verbs that copy.
-func (a *app) copier(s *toolset.Set) *copies.Copier {
+func (a *verbs) copier(s *toolset.Set) *copies.Copier {
 	progress := a.Progress()
 	if progress == nil {
 		progress = func(install.Progress) {}
@@ -76,7 +76,7 @@ func (a *app) copier(s *toolset.Set) *copies.Copier {
 	}
 }
 
-func (a *app) mirrorSyncCommand() *cobra.Command {
+func (a *verbs) mirrorSyncCommand() *cobra.Command {
 	var wish mirror.Wish
 	var parts plan.Parts
 	var platforms []string
@@ -137,7 +137,7 @@ kist mirror sync /srv/mirror --prune`,
 	})
 }
 
-func (a *app) mirrorSync(ctx context.Context, m *mirror.Mirror, wish mirror.Wish) (cli.Result, error) {
+func (a *verbs) mirrorSync(ctx context.Context, m *mirror.Mirror, wish mirror.Wish) (cli.Result, error) {
 	done, err := m.Sync(ctx, wish)
 	if err != nil {
 		return nil, err
@@ -156,7 +156,7 @@ func (a *app) mirrorSync(ctx context.Context, m *mirror.Mirror, wish mirror.Wish
 	return r, nil
 }
 
-func (a *app) mirrorVerifyCommand() *cobra.Command {
+func (a *verbs) mirrorVerifyCommand() *cobra.Command {
 	return a.Command(cli.Verb{
 		Use: "verify DIR", Short: "Prove everything in a mirror again, without the network",
 		Long: `Proves each release that DIR/current holds by today's keys and rules, and each

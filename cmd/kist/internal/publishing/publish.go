@@ -1,4 +1,4 @@
-package main
+package publishing
 
 import (
 	"context"
@@ -18,7 +18,7 @@ import (
 	"github.com/kist-tools/kist/verify"
 )
 
-func (a *app) publishCommand() *cobra.Command {
+func (a *verbs) publishCommand() *cobra.Command {
 	return a.Family(cli.Publishing, "publish", "Make a channel of your own, for any static web server",
 		`A channel is a directory with two files, channel.toml and its signature, and the
 artifacts they name. Any web server, object store or mirror can serve it. Each
@@ -34,7 +34,7 @@ step can also be done with a text editor and gpg.
 
 // withPublished calls run with the directory of a channel. For a dry run, that is a
 // temporary copy of the directory's state files, so that the same code runs on the copy.
-func (a *app) withPublished(dir string, run func(publish.Dir) (cli.Result, error)) (r cli.Result, err error) {
+func (a *verbs) withPublished(dir string, run func(publish.Dir) (cli.Result, error)) (r cli.Result, err error) {
 	root, err := namedfiles.OpenRoot(dir, false)
 	if err != nil {
 		return nil, err
@@ -59,7 +59,7 @@ func (a *app) withPublished(dir string, run func(publish.Dir) (cli.Result, error
 	return run(publish.Dir{Root: scratch})
 }
 
-func (a *app) publishInitCommand() *cobra.Command {
+func (a *verbs) publishInitCommand() *cobra.Command {
 	var channel string
 	return a.Command(cli.Verb{
 		Use: "init DIR --channel NAME", Short: "Create a channel in a directory",
@@ -92,7 +92,7 @@ func (a *app) publishInitCommand() *cobra.Command {
 	})
 }
 
-func (a *app) publishListCommand() *cobra.Command {
+func (a *verbs) publishListCommand() *cobra.Command {
 	return a.Command(cli.Verb{
 		Use: "list DIR", Short: "List the releases and sets of the channel, published or not",
 		Long: `Lists the releases and sets of the channel with their states: published; waiting,
@@ -115,7 +115,7 @@ the draft but still published.`,
 	})
 }
 
-func (a *app) publishVerifyCommand() *cobra.Command {
+func (a *verbs) publishVerifyCommand() *cobra.Command {
 	var keys []string
 	v := publish.Verification{}
 	return a.Command(cli.Verb{
@@ -160,7 +160,7 @@ kist publish verify mirror/ --partial --key alice.asc --key bob.asc --threshold 
 	})
 }
 
-func (a *app) publishPruneCommand() *cobra.Command {
+func (a *verbs) publishPruneCommand() *cobra.Command {
 	return a.Command(cli.Verb{
 		Use: "prune DIR", Short: "Remove the files that no release uses any more",
 		Long: `Removes the files below DIR/blobs that neither the published manifest nor a draft

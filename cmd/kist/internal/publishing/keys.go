@@ -1,4 +1,4 @@
-package main
+package publishing
 
 import (
 	"context"
@@ -16,7 +16,7 @@ import (
 	"github.com/kist-tools/kist/verify"
 )
 
-func (a *app) publishKeysCommand() *cobra.Command {
+func (a *verbs) publishKeysCommand() *cobra.Command {
 	var o keysOptions
 	return a.Command(cli.Verb{
 		Use:   "keys DIR [--key FILE…] [--threshold N] [--revoke FINGERPRINT…] [--secret-key FILE | …]",

@@ -1,4 +1,4 @@
-package main
+package publishing
 
 import (
 	"context"
@@ -22,7 +22,7 @@ import (
 	"github.com/kist-tools/kist/manifests/trust"
 )
 
-func (a *app) publishAddCommand() *cobra.Command {
+func (a *verbs) publishAddCommand() *cobra.Command {
 	o := trial.Files{Open: namedfiles.Open}
 	var witness string
 	return a.Command(cli.Verb{
@@ -80,7 +80,7 @@ kist publish add -n public/ dist/*`,
 	})
 }
 
-func (a *app) publishAdd(ctx context.Context, d publish.Dir, files trial.Files) (cli.Result, error) {
+func (a *verbs) publishAdd(ctx context.Context, d publish.Dir, files trial.Files) (cli.Result, error) {
 	draft, err := d.Begin()
 	if err != nil {
 		return nil, err
@@ -106,12 +106,12 @@ func (a *app) publishAdd(ctx context.Context, d publish.Dir, files trial.Files) 
 }
 
 // unpacker returns what unpacks a publisher's files, to try them.
-func (a *app) unpacker() trial.Unpacker {
+func (a *verbs) unpacker() trial.Unpacker {
 	return trial.Unpacker{Child: a.Child, Scratch: func() (*os.Root, func() error, error) { return namedfiles.Scratch(a.Stages) }}
 }
 
 // parseRelease parses TOOL@VERSION, where the version is exact.
-func (a *app) parseRelease(arg string) (tool, version string, err error) {
+func (a *verbs) parseRelease(arg string) (tool, version string, err error) {
 	ref, err := trust.ParseRef(arg)
 	if err != nil {
 		return "", "", err
@@ -122,7 +122,7 @@ func (a *app) parseRelease(arg string) (tool, version string, err error) {
 	return ref.Name, strings.TrimPrefix(ref.Version, "="), nil
 }
 
-func (a *app) publishRemoveCommand() *cobra.Command {
+func (a *verbs) publishRemoveCommand() *cobra.Command {
 	return a.Command(cli.Verb{
 		Use: "remove DIR TOOL@VERSION…", Short: "Remove releases from what will be signed next",
 		Long: `Removes each release from the draft. Users get it until "kist publish sign" has
@@ -154,7 +154,7 @@ uses any more.`,
 	})
 }
 
-func (a *app) publishEditCommand() *cobra.Command {
+func (a *verbs) publishEditCommand() *cobra.Command {
 	var commands, labels []string
 	var noLabels bool
 	return a.Command(cli.Verb{

@@ -1,4 +1,4 @@
-package main
+package publishing
 
 import (
 	"bytes"
@@ -15,7 +15,7 @@ func TestSignWarnsOfALargeManifest(t *testing.T) {
 	for size, want := range map[int64]bool{8<<20 - 1: false, 8 << 20: true, 16 << 20: true} {
 		var stderr bytes.Buffer
 		env := cli.Env{Stderr: &stderr, Now: time.Now}
-		a := &app{cli.New(env)}
+		a := &verbs{cli.New(env)}
 		a.Color = "never"
 		a.warnOfSigned(publish.Signed{Text: make([]byte, size), Published: true})
 		if got := strings.Contains(stderr.String(), "kist publish remove"); got != want {
