@@ -113,6 +113,7 @@ func (i *Installer) prove(ctx context.Context, t manifests.Transport, ch manifes
 		return nil, err
 	}
 	m = m.Renamed(ch.Name)
+	m.Withdrawn = manifests.WithdrawalsOf(cat)
 	if i.o.DryRun || m.Fixed || m.Same(have.LineMark(m.Line)) && m.Excerpt == have.LineMark(m.Line).Excerpt {
 		return cat, nil
 	}
@@ -155,6 +156,56 @@ func (i *Installer) putMark(ctx context.Context, m verify.Mark, renew bool) erro
 		return nil // a larger tree of the same log, proved meanwhile
 	}
 	return i.store().PutMark(have.WithLine(m))
+}
+
+// FirstSeen returns when this machine first met r, which states no date: when the same
+// version was installed, or when FirstSeen was first called for it. It stores that in the
+// channel's mark, unless nothing may be stored.
+func (i *Installer) FirstSeen(ctx context.Context, ch manifests.Channel, r manifests.Release) (time.Time, error) {
+	have, err := i.Mark(ch)
+	if err != nil {
+		return time.Time{}, err
+	}
+	s, err := i.installed()
+	if err != nil {
+		return time.Time{}, err
+	}
+	name, first := r.Tool+"@"+r.Version, i.o.Now
+	seen, known := have.Sights[name]
+	if known && seen.Before(first) {
+		first = seen
+	}
+	for _, one := range s.Installed() {
+		if one.Channel == ch.Name && one.Tool == r.Tool && one.Version == r.Version && one.Installed.Before(first) {
+			first = one.Installed
+		}
+	}
+	if known || i.o.DryRun || i.MayChange() != nil {
+		return first, nil
+	}
+	lock, err := i.lock(ctx)
+	if err != nil {
+		return time.Time{}, err
+	}
+	defer lock.Unlock()
+	if have, err = i.Mark(ch); err != nil { // another kist may have changed it meanwhile
+		return time.Time{}, err
+	}
+	have.Channel = ch.Name
+	return first, i.store().PutMark(have.WithSight(name, first))
+}
+
+// Withdrawn returns what a channel withdrew when its manifest was last proved: nothing if
+// none ever was. If its mark is damaged, the error is a *verify.MarkError.
+func (i *Installer) Withdrawn(channel string) ([]verify.Withdrawal, error) {
+	m, err := i.store().Mark(channel)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, &verify.MarkError{Channel: channel, Err: err}
+	}
+	return m.Withdrawn, nil
 }
 
 // Rekey durably stores the keys of k as the keys of an added channel, before

@@ -83,6 +83,21 @@ type Catalog interface {
 	Versions(tool string) []Version
 }
 
+// Withdrawing is a Catalog whose publisher can withdraw releases.
+type Withdrawing interface {
+	Catalog
+	// Withdrawals returns what the verified document withdraws.
+	Withdrawals() []verify.Withdrawal
+}
+
+// WithdrawalsOf returns what c withdraws: nothing if it is not Withdrawing.
+func WithdrawalsOf(c Catalog) []verify.Withdrawal {
+	if w, ok := c.(Withdrawing); ok {
+		return w.Withdrawals()
+	}
+	return nil
+}
+
 // A Version is one entry of a list of versions.
 type Version struct {
 	Tool    string    `json:"tool"`

@@ -19,11 +19,12 @@ type Release struct {
 	Version    string
 	Requested  string // the Request's version, as the user wrote it; update follows it
 	Labels     []string
-	Platform   Platform // the host that the release was chosen for
-	Origin     string   // of a channel with several origins, the name of the one that answered; else empty
-	Components []string // the names of the components that Artifacts provide
-	Optional   []string // those of Components that may be left out
-	Profile    string   // the named set of components that was requested, for tools that have such sets
+	Released   time.Time // when it was released, as a signed document states it; zero: none does
+	Platform   Platform  // the host that the release was chosen for
+	Origin     string    // of a channel with several origins, the name of the one that answered; else empty
+	Components []string  // the names of the components that Artifacts provide
+	Optional   []string  // those of Components that may be left out
+	Profile    string    // the named set of components that was requested, for tools that have such sets
 	Artifacts  []Artifact
 	Files      []File    // written in addition to the content of the artifacts
 	Listings   []Listing // files that list the installed components

@@ -16,6 +16,7 @@ type Request struct {
 	Targets    []string // further platforms to build for, in the tool's spelling
 	Profile    string   // a set of components that the tool names; empty: its smallest
 	Origin     string   // of a channel with several origins, the only one to ask; empty: each in turn
+	Below      string   // only versions lower than this one are meant; empty: any
 	List       bool     // only Catalog.Versions will be called: if they come from a VersionIndex, nothing needs to be verified
 }
 

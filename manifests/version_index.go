@@ -57,7 +57,7 @@ type Match struct {
 //   - a prefix such as 1.25: the newest stable version that MatchesVersion
 //   - anything else, and everything after "=": exactly that version
 //
-// A version that begins with a digit is never a label. Errors are
+// Only versions lower than r.Below count, if that is set. A version that begins with a digit is never a label. Errors are
 // *UnknownVersionError and *UnsupportedPlatformError.
 func (h VersionIndex) Choose(channel string, r Request, n Numbering) (Match, error) {
 	wanted, exact := n.Read(r.Version)
@@ -69,6 +69,9 @@ func (h VersionIndex) Choose(channel string, r Request, n Numbering) (Match, err
 	}
 	if !exact && !startsWithDigit(wanted) && slices.Contains(h.labels(), wanted) {
 		matches = h.hasLabel(wanted)
+	}
+	if r.Below != "" {
+		h = slices.DeleteFunc(slices.Clone(h), func(v IndexEntry) bool { return CompareVersions(v.Version, r.Below) >= 0 })
 	}
 	version, offered := h.newest(r.Platform, matches)
 	if len(offered) == 0 && (r.Version == "" || wanted == Latest) { // all are pre-releases

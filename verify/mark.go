@@ -46,6 +46,47 @@ type Mark struct {
 	// documents, to be read instead of them as long as they are the newest. It has
 	// no part in the order of marks; see Excerpted.
 	Excerpt Digest `json:"excerpt,omitzero"`
+	// Withdrawn is what the newest manifest withdraws. Sights says when releases that
+	// state no date were first seen on this machine, by "tool@version". Neither has a part
+	// in the order of marks.
+	Withdrawn []Withdrawal         `json:"withdrawn,omitempty"`
+	Sights    map[string]time.Time `json:"sights,omitempty"`
+}
+
+// A Withdrawal is a publisher's statement that versions of a tool must not be used.
+type Withdrawal struct {
+	Tool string `json:"tool"`
+	// Versions is a range of versions in the syntax of package manifests.
+	Versions string `json:"versions"`
+	Reason   string `json:"reason"`
+	// Since is when the publisher withdrew them; zero: not stated.
+	Since time.Time `json:"since,omitzero"`
+	// ReplacedBy is the version to use instead, perhaps an older one; empty: none is named.
+	ReplacedBy string `json:"replaced_by,omitempty"`
+}
+
+// maxSights is how many sights a mark holds. Each takes some 100 bytes.
+const maxSights = 1024
+
+// WithSight returns m, which also records that a release was first seen at the time at. If
+// there are too many sights, the oldest is forgotten: that release, if it is met again,
+// counts as new, which is the safe mistake.
+func (m Mark) WithSight(release string, at time.Time) Mark {
+	m.Sights = maps.Clone(m.Sights)
+	if m.Sights == nil {
+		m.Sights = map[string]time.Time{}
+	}
+	if len(m.Sights) >= maxSights {
+		oldest := ""
+		for name, seen := range m.Sights {
+			if oldest == "" || seen.Before(m.Sights[oldest]) || seen.Equal(m.Sights[oldest]) && name < oldest {
+				oldest = name
+			}
+		}
+		delete(m.Sights, oldest)
+	}
+	m.Sights[release] = at
+	return m
 }
 
 // Excerpted proves that data is the excerpt that m records. If it is not, the
@@ -99,9 +140,10 @@ func (m Mark) LineMark(line string) Mark {
 // Line, it replaces m.
 func (m Mark) WithLine(newer Mark) Mark {
 	if newer.Line == "" {
+		newer.Sights = m.Sights
 		return newer
 	}
-	all := Mark{Channel: newer.Channel, Issued: newer.Issued, Lines: map[string]Mark{}}
+	all := Mark{Channel: newer.Channel, Issued: newer.Issued, Lines: map[string]Mark{}, Sights: m.Sights}
 	for name, line := range m.Lines {
 		all.Lines[name] = line
 	}

@@ -1,6 +1,7 @@
 package toolset
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"github.com/kist-tools/kist/install/plan"
 	"github.com/kist-tools/kist/install/record"
 	"github.com/kist-tools/kist/manifests"
+	"github.com/kist-tools/kist/manifests/limits"
 	"github.com/kist-tools/kist/manifests/lockfile"
 	"github.com/kist-tools/kist/manifests/project"
 	"github.com/kist-tools/kist/manifests/trust"
@@ -73,6 +75,7 @@ func (s *Set) Installation(ctx context.Context, wants []Want, links plan.Links) 
 			if err := s.checkLocked(w, have); err != nil {
 				return c, nil, err
 			}
+			s.WarnOfRefused(have)
 			keep(have, w)
 			c = s.addDefault(c, have, links)
 			continue
@@ -189,27 +192,65 @@ func isUnknownVersion(err error) bool {
 	return ok
 }
 
-// newestInRange returns the newest release in the Range of w that its channel offers: a
-// stable one if there is one.
+// newestInRange returns the newest release in the Range of w that its channel offers and
+// that the limits of this machine allow: a stable one if there is one.
 func (s *Set) newestInRange(ctx context.Context, w Want) (trust.Ref, error) {
 	b, list, err := s.Desk.Available(ctx, w.Ref)
 	if err != nil {
 		return w.Ref, err
 	}
 	list = slices.DeleteFunc(list, func(v manifests.Version) bool { return !w.inRange(v.Version) })
-	if len(list) == 0 {
-		return w.Ref, &manifests.UnknownVersionError{Channel: b.Name, Tool: w.Name, Version: w.Range}
-	}
-	newest := slices.IndexFunc(list, func(v manifests.Version) bool { return slices.Contains(v.Labels, manifests.Stable) })
-	if newest < 0 {
-		versions := make([]string, len(list))
-		for i, v := range list {
-			versions[i] = v.Version
+	var refusal error
+	for range maxInRange {
+		if len(list) == 0 {
+			break
 		}
-		newest = manifests.NewestRelease(versions)
+		newest := newestOf(list)
+		w.Version = "=" + list[newest].Version
+		refused := s.Desk.JudgeListed(b, list[newest])
+		if refused == nil {
+			if refused = s.allowed(ctx, b, w.Ref); refused == nil {
+				return w.Ref, nil
+			}
+		}
+		if _, ok := errors.AsType[limits.Refusal](refused); !ok {
+			return w.Ref, refused
+		}
+		refusal = cmp.Or(refusal, refused)
+		list = slices.Delete(list, newest, newest+1)
 	}
-	w.Version = "=" + list[newest].Version
-	return w.Ref, nil
+	if refusal != nil {
+		return w.Ref, refusal
+	}
+	return w.Ref, &manifests.UnknownVersionError{Channel: b.Name, Tool: w.Name, Version: w.Range}
+}
+
+// maxInRange is how many releases of a range are tried.
+const maxInRange = 32
+
+// allowed returns the limits.Refusal of a release that its channel must prove before its age
+// is known. Without a minimum age there is nothing to prove yet.
+func (s *Set) allowed(ctx context.Context, b trust.Binding, ref trust.Ref) error {
+	l, err := s.Desk.Limits()
+	if err != nil {
+		return err
+	}
+	if age, _ := l.MinimumAge(); age > 0 {
+		_, err = s.resolve(ctx, b, s.Desk.Request(ref))
+	}
+	return err
+}
+
+// newestOf returns the index of the version in list, newest first, that a bare name means.
+func newestOf(list []manifests.Version) int {
+	if i := slices.IndexFunc(list, func(v manifests.Version) bool { return slices.Contains(v.Labels, manifests.Stable) }); i >= 0 {
+		return i
+	}
+	versions := make([]string, len(list))
+	for i, v := range list {
+		versions[i] = v.Version
+	}
+	return manifests.NewestRelease(versions)
 }
 
 // Satisfying returns the installed release that has all of w, if there is one.

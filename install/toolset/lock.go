@@ -91,15 +91,18 @@ func (s *Set) lockOne(ctx context.Context, ask project.Ask, w Want, origin strin
 		if q.Platform = p; p != own {
 			q.Distro, q.Glibc = "", ""
 		}
-		catalog, err := s.Desk.Fetch(ctx, b, q)
+		r, catalog, err := s.Desk.Choose(ctx, b, q, trust.Choice{Resolve: func(c manifests.Catalog, q manifests.Request) (manifests.Release, error) {
+			r, err := c.Resolve(q) // not with the components of what is installed here
+			r.Channel, r.Requested = b.Name, q.Version
+			if err != nil {
+				err = fmt.Errorf("%s: %w", p, err)
+			}
+			return r, err
+		}})
 		if err != nil {
-			return t, b.Explain(err)
+			return t, err
 		}
-		r, err := catalog.Resolve(q)
-		if err != nil {
-			return t, b.Explain(fmt.Errorf("%s: %w", p, err))
-		}
-		if r.Channel = b.Name; r.Evidence.Mark == nil && !catalog.Mark().IsZero() {
+		if r.Evidence.Mark == nil && !catalog.Mark().IsZero() {
 			m := catalog.Mark().Renamed(b.Name)
 			r.Evidence.Mark = &m
 		}

@@ -10,6 +10,7 @@ import (
 	"github.com/kist-tools/kist/install/record"
 	"github.com/kist-tools/kist/manifests"
 	"github.com/kist-tools/kist/manifests/channels"
+	"github.com/kist-tools/kist/manifests/limits"
 	"github.com/kist-tools/kist/manifests/trust"
 )
 
@@ -63,6 +64,9 @@ func (v *Survey) Ask(ctx context.Context, refs []trust.Ref) (answers []Answer, e
 				v.LeaveOut(have.Channel, have.Tool, err)
 			}
 		}
+		if !a.IsNewer() {
+			v.WarnOfRefused(have)
+		}
 		answers = append(answers, a)
 	}
 	return answers, nil
@@ -97,12 +101,15 @@ func (v *Survey) newest(ctx context.Context, have record.Head) (manifests.Releas
 	q := v.Desk.Request(ref)
 	q.Platform, q.Components, q.Profile = have.Platform, have.Components, have.Profile
 	v.Detail("asking channel %s for %s", b.Name, ref)
-	cat, err := v.Desk.Fetch(ctx, b, q)
-	if err != nil {
-		return same, err
+	next, cat, err := v.Desk.Choose(ctx, b, q, trust.Choice{Installed: have.Version})
+	if moved, to, failed := v.replacement(ctx, b, cat, q, have); moved || failed != nil {
+		return to, failed
 	}
-	next, err := v.Release(cat, b.Channel, q)
-	if isUnknownVersion(err) && have.Requested == have.Version { // the only one of its line, and withdrawn
+	if isUnknownVersion(err) && have.Requested == have.Version { // the only one of its line, and removed
+		return same, nil
+	}
+	if _, refused := errors.AsType[limits.Refusal](err); refused { // so is every older one
+		v.Tell("%s stays: %v", have.Ref(), err)
 		return same, nil
 	}
 	if err != nil {
@@ -113,6 +120,23 @@ func (v *Survey) newest(ctx context.Context, have record.Head) (manifests.Releas
 		return same, nil
 	}
 	return next, nil
+}
+
+// replacement returns the release by which cat, of b, replaces have, if it withdrew have and
+// names one, be it older or newer. q is the request that have follows. cat may be nil.
+func (v *Survey) replacement(ctx context.Context, b trust.Binding, cat manifests.Catalog, q manifests.Request, have record.Head) (moved bool, to manifests.Release, err error) {
+	w, ok := manifests.Withdrawn(manifests.WithdrawalsOf(cat), have.Tool, have.Version)
+	if !ok || w.ReplacedBy == "" {
+		return false, to, nil
+	}
+	q.Version = "=" + w.ReplacedBy
+	to, _, err = v.Desk.Choose(ctx, b, q, trust.Choice{})
+	if _, refused := errors.AsType[limits.Refusal](err); refused || isUnknownVersion(err) {
+		v.Tell("%s is to be replaced by %s, which cannot be installed: %v", have.Ref(), w.ReplacedBy, err)
+		return false, to, nil
+	}
+	to.Requested = have.Requested
+	return err == nil, to, err
 }
 
 // LeaveOut records that channel, which should provide tool, is left out.

@@ -23,8 +23,9 @@ type Set struct {
 	State  plan.State // of the user's own store, as it was last read
 	Layers []Layer    // the stores below it, the upper ones first
 
-	// Warn reports what the user must know, Detail what only a curious one asks for.
-	Warn, Detail func(format string, args ...any)
+	// Warn reports what the user must know, Tell what is worth knowing, Detail what only a
+	// curious one asks for.
+	Warn, Tell, Detail func(format string, args ...any)
 }
 
 // IsDefault reports whether the commands of r's tool lead to r: in the user's own bin

@@ -8,7 +8,9 @@ import (
 	"path"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
+	"time"
 
 	"github.com/kist-tools/kist/manifests"
 	"github.com/kist-tools/kist/manifests/internal/tomldoc"
@@ -30,12 +32,26 @@ const RulesFile = "policy.toml"
 //	threshold = 2                                 # minimum signatures on an added channel
 //	rsa       = 3072                              # minimum bits of an RSA key
 //
+//	minimum_age = "72h"                           # of a release that is to be installed
+//	deny        = ["go@<1.26.3", "acme/trivy@=0.69.4"]  # releases that are never installed
+//
 // A key that is left out restricts nothing. Rules only restrict: no rule allows what
 // kist refuses, and if there are several files, all of them apply.
 type Rules struct {
 	file           string
 	channels, urls *[]string // nil: any
 	threshold, rsa int
+	minimumAge     time.Duration
+	denied         []Denial
+}
+
+// A Denial is one of the releases that a policy file denies.
+type Denial struct {
+	File    string // the policy file
+	Text    string // as it is written there
+	Channel string // "": any
+	Tool    string
+	manifests.Constraint
 }
 
 // A RuleError reports that a policy file does not allow a channel. It matches
@@ -108,7 +124,80 @@ func (r *Rules) parse(data []byte) error {
 	if t.Has("rsa") {
 		r.rsa = int(t.Number("rsa", 2048, 16384))
 	}
+	if t.Has("minimum_age") {
+		if r.minimumAge, err = ParseAge(t.Text("minimum_age")); err != nil {
+			t.Fail("minimum_age: %v", err)
+		}
+	}
+	for _, text := range t.Texts("deny", maxDenied) {
+		d, err := parseDenial(r.file, text)
+		if err != nil {
+			t.Fail("deny: %v", err)
+		}
+		r.denied = append(r.denied, d)
+	}
 	return t.End()
+}
+
+// maxDenied is the ceiling on the entries of deny.
+const maxDenied = 1024
+
+// maxAge is the ceiling on a minimum age: a longer one would deny everything.
+const maxAge = 366 * 24 * time.Hour
+
+// ParseAge parses an age: a duration as Go writes it, such as 72h or 1h30m, or a number of
+// days, such as 3d.
+func ParseAge(text string) (time.Duration, error) {
+	var age time.Duration
+	days, isDays := strings.CutSuffix(text, "d")
+	n, err := strconv.Atoi(days)
+	if isDays && err == nil && n <= int(maxAge/(24*time.Hour)) {
+		age = time.Duration(n) * 24 * time.Hour
+	} else if age, err = time.ParseDuration(text); err != nil {
+		return 0, fmt.Errorf("%.40q is not a duration such as 72h or 3d", text)
+	}
+	if age < 0 || age > maxAge {
+		return 0, fmt.Errorf("%.40s: want 0 to %d days", text, maxAge/(24*time.Hour))
+	}
+	return age, nil
+}
+
+// parseDenial parses TOOL@VERSIONS or CHANNEL/TOOL@VERSIONS.
+func parseDenial(file, text string) (Denial, error) {
+	name, versions, ok := strings.Cut(text, "@")
+	if !ok {
+		return Denial{}, fmt.Errorf("%.100q: want TOOL@VERSIONS, such as go@<1.26.3", text)
+	}
+	d := Denial{File: file, Text: text, Tool: name}
+	if channel, tool, ok := strings.Cut(name, "/"); ok {
+		d.Channel, d.Tool = channel, tool
+		if err := manifests.ValidName(channel); err != nil {
+			return Denial{}, fmt.Errorf("channel %w", err)
+		}
+	}
+	if err := manifests.ValidName(d.Tool); err != nil {
+		return Denial{}, fmt.Errorf("tool %w", err)
+	}
+	var err error
+	d.Constraint, err = manifests.ParseConstraint(versions)
+	return d, err
+}
+
+// MinimumAge returns how long ago a release must have been published.
+func (r Rules) MinimumAge() time.Duration { return r.minimumAge }
+
+// File returns the path of the policy file.
+func (r Rules) File() string { return r.file }
+
+// Denied returns the denial of a release, if there is one. compare orders the versions of
+// its channel; nil: manifests.CompareVersions.
+func (r Rules) Denied(channel, tool, version string, compare func(a, b string) int) (Denial, bool) {
+	for _, d := range r.denied {
+		if d.Tool == tool && (d.Channel == "" || d.Channel == channel) && d.Holds(version, compare) {
+			return d, true
+		}
+	}
+	return Denial{}, false
 }
 
 // texts reads a list of valid strings. It returns nil if the list is missing.

@@ -81,7 +81,7 @@ func (c *catalog) Resolve(r manifests.Request) (manifests.Release, error) {
 	}
 	version := string(p.version)
 	labels := versionLabels(version)
-	if !matchesRequest(r.Version, version) && !slices.Contains(labels, r.Version) {
+	if r.Below != "" || !matchesRequest(r.Version, version) && !slices.Contains(labels, r.Version) {
 		return manifests.Release{}, &manifests.UnknownVersionError{Channel: c.source.Channel, Tool: r.Tool, Version: r.Version, Near: []string{version}}
 	}
 	if err := r.Plain(version); err != nil {

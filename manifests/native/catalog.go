@@ -13,12 +13,13 @@ import (
 
 // A catalog is a verified manifest without the tools that its channel was not granted.
 type catalog struct {
-	channel  string
-	url      string               // of the manifest
-	releases map[string][]Release // by tool, in the order of the manifest
-	sets     []manifests.Set
-	mark     verify.Mark
-	evidence verify.Evidence
+	channel   string
+	url       string               // of the manifest
+	releases  map[string][]Release // by tool, in the order of the manifest
+	sets      []manifests.Set
+	withdrawn []verify.Withdrawal
+	mark      verify.Mark
+	evidence  verify.Evidence
 }
 
 func newCatalog(m *Manifest, d verify.Document, s Source) *catalog {
@@ -31,8 +32,16 @@ func newCatalog(m *Manifest, d verify.Document, s Source) *catalog {
 			c.releases[r.Tool] = append(c.releases[r.Tool], r)
 		}
 	}
+	for _, w := range m.Withdrawn {
+		if s.Granted != nil && s.Granted(w.Tool) {
+			c.withdrawn = append(c.withdrawn, w)
+		}
+	}
 	return c
 }
+
+// Withdrawals implements manifests.Withdrawing.
+func (c *catalog) Withdrawals() []verify.Withdrawal { return slices.Clone(c.withdrawn) }
 
 // Mark returns the manifest's serial, dates and digest.
 func (c *catalog) Mark() verify.Mark { return c.mark }
@@ -47,7 +56,7 @@ func (c *catalog) Versions(tool string) []manifests.Version {
 	var list []manifests.Version
 	for _, t := range tools {
 		for _, r := range c.newestFirst(t) {
-			list = append(list, manifests.Version{Tool: r.Tool, Version: r.Version, Labels: slices.Clone(r.Labels)})
+			list = append(list, manifests.Version{Tool: r.Tool, Version: r.Version, Labels: slices.Clone(r.Labels), Date: r.Released})
 		}
 	}
 	return list
@@ -69,12 +78,15 @@ func (c *catalog) newestFirst(tool string) []Release {
 //   - "=" and a version: exactly that version
 //   - a version or a label: that release; the version if it is both
 //   - anything else: the newest release that manifests.MatchesVersion
+//
+// With q.Below, only lower versions count. What a bare name means is then the newest of
+// them that is not a pre-release, since its label is on another release.
 func (c *catalog) Resolve(q manifests.Request) (manifests.Release, error) {
 	list := c.newestFirst(q.Tool)
 	if len(list) == 0 {
 		return manifests.Release{}, &manifests.UnknownToolError{Channel: c.channel, Tool: q.Tool, Near: manifests.Near(q.Tool, c.tools())}
 	}
-	r, ok := chooseRelease(list, q.Version)
+	r, ok := chooseRelease(list, q.Version, q.Below)
 	if !ok {
 		return manifests.Release{}, &manifests.UnknownVersionError{Channel: c.channel, Tool: q.Tool, Version: q.Version,
 			Near: manifests.NearVersions(q.Version, names(list))}
@@ -87,7 +99,7 @@ func (c *catalog) Resolve(q manifests.Request) (manifests.Release, error) {
 		return manifests.Release{}, err
 	}
 	out := manifests.Release{
-		Channel: c.channel, Tool: r.Tool, Version: r.Version, Labels: slices.Clone(r.Labels),
+		Channel: c.channel, Tool: r.Tool, Version: r.Version, Labels: slices.Clone(r.Labels), Released: r.Released,
 		Platform: q.Platform, Commands: slices.Clone(r.Commands), Evidence: c.evidence,
 	}
 	for _, files := range chosen {
@@ -114,7 +126,16 @@ func (c *catalog) Resolve(q manifests.Request) (manifests.Release, error) {
 }
 
 // chooseRelease returns the release that version means, as Resolve documents it.
-func chooseRelease(newestFirst []Release, version string) (Release, bool) {
+func chooseRelease(newestFirst []Release, version, below string) (Release, bool) {
+	if below != "" {
+		newestFirst = slices.DeleteFunc(slices.Clone(newestFirst), func(r Release) bool { return manifests.CompareVersions(r.Version, below) >= 0 })
+	}
+	if len(newestFirst) == 0 {
+		return Release{}, false
+	}
+	if below != "" && version == manifests.Stable {
+		version = manifests.Latest
+	}
 	first := func(fits func(Release) bool) (Release, bool) {
 		if i := slices.IndexFunc(newestFirst, fits); i >= 0 {
 			return newestFirst[i], true

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/kist-tools/kist/manifests/internal/tomldoc"
+	"github.com/kist-tools/kist/verify"
 )
 
 // Encode returns the text of channel.toml for m. It is deterministic, and parsing the
@@ -29,6 +30,9 @@ func (m *Manifest) Encode() ([]byte, error) {
 	for _, set := range m.Sets {
 		w.set(set)
 	}
+	for _, one := range m.Withdrawn {
+		w.withdrawal(one)
+	}
 	for _, r := range m.Releases {
 		w.release(r)
 	}
@@ -45,10 +49,27 @@ func (w *writer) pair(indent, key string, width int, value string) {
 	fmt.Fprintf(w, "%s%-*s= %s\n", indent, width, key, value)
 }
 
+func (w *writer) withdrawal(one verify.Withdrawal) {
+	pair := func(key, value string) { w.pair("", key, 12, value) }
+	w.WriteString("\n[[withdrawn]]\n")
+	pair("tool", tomldoc.Quote(one.Tool))
+	pair("versions", tomldoc.Quote(one.Versions))
+	pair("reason", tomldoc.Quote(one.Reason))
+	if !one.Since.IsZero() {
+		pair("since", one.Since.UTC().Format(time.RFC3339Nano))
+	}
+	if one.ReplacedBy != "" {
+		pair("replaced_by", tomldoc.Quote(one.ReplacedBy))
+	}
+}
+
 func (w *writer) release(r Release) {
 	w.WriteString("\n[[release]]\n")
 	w.pair("", "tool", 9, tomldoc.Quote(r.Tool))
 	w.pair("", "version", 9, tomldoc.Quote(r.Version))
+	if !r.Released.IsZero() {
+		w.pair("", "released", 9, r.Released.UTC().Format(time.RFC3339Nano))
+	}
 	if len(r.Labels) > 0 {
 		w.pair("", "labels", 9, tomldoc.QuoteList(r.Labels))
 	}

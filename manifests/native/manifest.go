@@ -20,14 +20,24 @@ type Manifest struct {
 	Expires  time.Time
 	Sets     []manifests.Set
 	Releases []Release // newest first for versions that manifests.CompareVersions cannot order
+	// Withdrawn are versions that must not be used, whether Releases still lists them or
+	// not: someone may have installed them. At most MaxWithdrawn.
+	Withdrawn []verify.Withdrawal
 }
+
+// Ceilings on what a manifest withdraws; more is a *manifests.FormatError.
+const (
+	MaxWithdrawn = 256 // tables
+	MaxReason    = 300 // bytes of one reason
+)
 
 // A Release is one version of one tool, for every platform it was built for.
 type Release struct {
 	Tool      string
 	Version   string
-	Labels    []string // moving names such as "stable"; unique within a tool
-	Commands  []string // patterns below the prefix that become commands
+	Released  time.Time // when it was published; zero: not stated
+	Labels    []string  // moving names such as "stable"; unique within a tool
+	Commands  []string  // patterns below the prefix that become commands
 	Witness   *Witness
 	Artifacts []Artifact
 }

@@ -6,6 +6,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"time"
 	"unicode"
 	"unicode/utf8"
 
@@ -27,9 +28,13 @@ func parse(data []byte, draft bool) (*Manifest, error) {
 		return m.parseRoot(t, draft)
 	}, tableList{"set", m.parseSet}, tableList{"release", func(t *tomldoc.Table) error {
 		r, err := parseRelease(t)
+		if err == nil && !m.Issued.IsZero() && r.Released.After(m.Issued) {
+			t.Fail("it was released at %s, after the manifest was issued", r.Released.UTC().Format(time.RFC3339))
+			err = t.Err()
+		}
 		m.Releases = append(m.Releases, r)
 		return err
-	}})
+	}}, tableList{"withdrawn", m.parseWithdrawn})
 	if err != nil {
 		return nil, err
 	}
@@ -63,6 +68,9 @@ func parseRelease(t *tomldoc.Table) (Release, error) {
 	}
 	if err := manifests.ValidVersion(r.Version); err != nil {
 		t.Fail("version: %v", err)
+	}
+	if t.Has("released") {
+		r.Released = t.Time("released")
 	}
 	for _, l := range r.Labels {
 		if err := manifests.ValidVersion(l); err != nil {
@@ -100,6 +108,37 @@ func parseRelease(t *tomldoc.Table) (Release, error) {
 	}
 	checkComponents(t, r.Artifacts)
 	return r, t.End()
+}
+
+// parseWithdrawn reads a table that withdraws versions of a tool.
+func (m *Manifest) parseWithdrawn(t *tomldoc.Table) error {
+	if len(m.Withdrawn) == MaxWithdrawn {
+		t.Fail("more than %d tables", MaxWithdrawn)
+	}
+	w := verify.Withdrawal{Tool: t.Text("tool"), Versions: t.Text("versions"), Reason: t.Text("reason")}
+	if err := manifests.ValidName(w.Tool); err != nil {
+		t.Fail("tool: %v", err)
+	}
+	versions, err := manifests.ParseConstraint(w.Versions)
+	if err != nil {
+		t.Fail("versions: %v", err)
+	}
+	if strings.TrimSpace(w.Reason) == "" || len(w.Reason) > MaxReason || !utf8.ValidString(w.Reason) || strings.ContainsFunc(w.Reason, unicode.IsControl) {
+		t.Fail("reason: want one line of at most %d bytes", MaxReason)
+	}
+	if t.Has("since") {
+		w.Since = t.Time("since")
+	}
+	if t.Has("replaced_by") {
+		w.ReplacedBy = t.Text("replaced_by")
+		if err := manifests.ValidVersion(w.ReplacedBy); err != nil {
+			t.Fail("replaced_by: %v", err)
+		} else if versions.Holds(w.ReplacedBy, nil) {
+			t.Fail("replaced_by: %s is withdrawn too", w.ReplacedBy)
+		}
+	}
+	m.Withdrawn = append(m.Withdrawn, w)
+	return t.End()
 }
 
 func parseArtifact(t *tomldoc.Table, tool string) (Artifact, error) {

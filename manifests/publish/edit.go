@@ -8,6 +8,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/kist-tools/kist/manifests"
 	"github.com/kist-tools/kist/manifests/native"
@@ -67,6 +68,7 @@ func (x *index) add(a Addition) Added {
 	if done.Replaced = same >= 0; done.Replaced {
 		r.Artifacts = slices.Clone(r.Artifacts)
 		r.Artifacts[same] = a.Artifact
+		r.Released = time.Time{} // users get other files from now on
 	} else {
 		r.Artifacts = append(r.Artifacts, a.Artifact)
 	}

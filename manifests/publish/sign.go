@@ -36,7 +36,32 @@ func (d Dir) stamp(s state, m *native.Manifest, by Stamp) ([]byte, error) {
 	if edition.Issued, edition.Expires, err = by.times(DefaultValidity); err != nil {
 		return nil, err
 	}
+	if edition.Releases, err = s.dated(edition.Releases, edition.Issued); err != nil {
+		return nil, err
+	}
 	return edition.Encode()
+}
+
+// dated returns releases, of which those that are new, or have new files, were released at
+// the time at. Releases that were published without a date stay without one.
+func (s state) dated(releases []native.Release, at time.Time) ([]native.Release, error) {
+	undated := map[[2]string]bool{}
+	if s.published != nil {
+		published, err := parse(ManifestFile, s.published)
+		if err != nil {
+			return nil, err
+		}
+		for _, r := range published.Releases {
+			undated[[2]string{r.Tool, r.Version}] = r.Released.IsZero()
+		}
+	}
+	releases = slices.Clone(releases)
+	for i, r := range releases {
+		if r.Released.IsZero() && !undated[[2]string{r.Tool, r.Version}] {
+			releases[i].Released = at
+		}
+	}
+	return releases, nil
 }
 
 // times returns the dates of issue and expiry of a document that is stamped now.

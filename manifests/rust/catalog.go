@@ -77,6 +77,9 @@ func (c *catalog) Resolve(r manifests.Request) (manifests.Release, error) {
 	if r.Profile == "" {
 		r.Profile = minimal
 	}
+	if r.Below != "" { // a manifest holds one version
+		return manifests.Release{}, &manifests.UnknownVersionError{Channel: c.channel, Tool: Tool, Version: r.Version, Near: []string{c.version()}}
+	}
 	t, err := c.toolchain(r.Platform)
 	if err != nil {
 		return manifests.Release{}, err
@@ -90,7 +93,7 @@ func (c *catalog) Resolve(r manifests.Request) (manifests.Release, error) {
 		required = parts // the manifest does not say what is optional
 	}
 	out := manifests.Release{
-		Channel: c.channel, Tool: Tool, Version: c.version(), Labels: c.labels(), Platform: r.Platform,
+		Channel: c.channel, Tool: Tool, Version: c.version(), Labels: c.labels(), Platform: r.Platform, Released: c.mark.Issued,
 		Profile: r.Profile, Commands: []string{"bin/*"}, Evidence: c.evidence,
 	}
 	if r.Platform.OS == "windows" {

@@ -32,16 +32,6 @@ func (d *Desk) Fetch(ctx context.Context, b Binding, q manifests.Request) (manif
 	return d.catalogs.of(b.Name).fetch(b, q, get)
 }
 
-// Resolve is Fetch, then the release of the catalog that answers q.
-func (d *Desk) Resolve(ctx context.Context, b Binding, q manifests.Request) (manifests.Release, error) {
-	cat, err := d.Fetch(ctx, b, q)
-	if err != nil {
-		return manifests.Release{}, err
-	}
-	r, err := d.State.Release(cat, b.Channel, q)
-	return r, b.Explain(err)
-}
-
 // ask calls prove with a transport for the documents of b and with its newest keys, and
 // caches the documents if they are proved. The servers are asked only for what has changed
 // since the documents were cached. If those and the answers are refused together, all of
@@ -208,6 +198,9 @@ func (b Binding) cacheDir(q manifests.Request) string {
 		return path.Join(manifests.DocumentsDir, b.Name+"~"+q.Tool+"~list")
 	}
 	version, _ := manifests.ExactVersion(q.Version)
+	if q.Below != "" { // one request may be answered below several versions
+		version += "~below~" + q.Below
+	}
 	return path.Join(manifests.DocumentsDir, b.Name+"~"+q.Tool+"@"+manifests.EscapeVersion(version))
 }
 

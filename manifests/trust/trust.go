@@ -48,6 +48,9 @@ type Desk struct {
 	Offline   bool // documents come from the cache and from local files only
 	CacheOnly bool // Pick compares cached catalogs only
 	DryRun    bool // nothing is stored
+	// MinimumAge is how long ago a release must have been published to be chosen. A longer
+	// one in a policy file counts.
+	MinimumAge time.Duration
 	// Uncached reads every document through Transport and stores none, so that
 	// Transport sees all that clients need. Indices then keeps package indices, and may
 	// be nil.
@@ -78,6 +81,10 @@ type State interface {
 	Release(manifests.Catalog, manifests.Channel, manifests.Request) (manifests.Release, error)
 	Renew(context.Context, manifests.Transport, manifests.Channel, manifests.Request) (cat manifests.Catalog, was verify.Mark, err error)
 	Mark(manifests.Channel) (verify.Mark, error)
+	// Withdrawn returns what a channel withdrew when its manifest was last proved.
+	Withdrawn(channel string) ([]verify.Withdrawal, error)
+	// FirstSeen returns when this machine first met a release, and stores it.
+	FirstSeen(context.Context, manifests.Channel, manifests.Release) (time.Time, error)
 	UndoMark(ctx context.Context, ch manifests.Channel, before verify.Mark) error
 	Rekey(context.Context, manifests.Channel, verify.KeysMark) error
 }

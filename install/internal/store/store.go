@@ -67,7 +67,7 @@ const (
 const (
 	maxReceipt    = 256 << 20 // bytes; some 500,000 entries
 	maxGeneration = 16 << 20
-	maxMark       = 256 << 10 // a signed tree head of 64 KiB, or some 800 lines
+	maxMark       = 1 << 20 // a signed tree head of 64 KiB, 1024 sights, and withdrawals of 512 KiB
 )
 
 // A Store holds the two opened roots, <base>/kist each. A nil root stands for a
@@ -199,7 +199,7 @@ func (s Store) Mark(channel string) (verify.Mark, error) {
 	if err := json.Unmarshal(data, &m); err != nil {
 		return verify.Mark{}, err
 	}
-	if m.Channel != channel || m.IsZero() {
+	if m.Channel != channel || m.IsZero() && len(m.Sights) == 0 {
 		return verify.Mark{}, fmt.Errorf("it does not belong to channel %s", channel)
 	}
 	return m, nil

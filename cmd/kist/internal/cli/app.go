@@ -33,6 +33,7 @@ type App struct {
 		Wait                 time.Duration
 		Store                string
 		From                 string // --from
+		MinimumAge           time.Duration
 	}
 	// From is the bundle that --from names: everything comes from it, and nothing from
 	// the network. Nil: from the origins.

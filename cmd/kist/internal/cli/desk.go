@@ -24,7 +24,7 @@ func (a *App) Desk(state trust.State, t *transport.Mirrored) *trust.Desk {
 		Platform: a.Platform, Distro: a.Distro, Glibc: a.Glibc, AptSources: a.AptSources,
 		GoProxy:      func(ctx context.Context) string { return a.GoProxy(ctx, a.SearchPath()) },
 		MachineRules: a.machineRules,
-		Offline:      a.Flags.Offline, CacheOnly: a.Verb.Local, DryRun: a.Flags.DryRun,
+		Offline:      a.Flags.Offline, CacheOnly: a.Verb.Local, DryRun: a.Flags.DryRun, MinimumAge: a.Flags.MinimumAge,
 		Notify:     a.sayOnce(),
 		Warn:       func(text string) { a.Warn("%s", text) },
 		KeysStored: func() { a.keysChanged = true },

@@ -120,7 +120,7 @@ func (a *App) OpenAnyway(ctx context.Context) (s *toolset.Set, damaged, err erro
 		a.Warn("%v", unmounted)
 	}
 	st, err := i.State()
-	s = &toolset.Set{Installer: i, Desk: a.Desk(i, from), State: st, Warn: a.Warn, Detail: a.Detail}
+	s = &toolset.Set{Installer: i, Desk: a.Desk(i, from), State: st, Warn: a.Warn, Tell: a.Say, Detail: a.Detail}
 	damaged, broken := errors.AsType[*install.GenerationError](err)
 	if err != nil && !broken {
 		return nil, nil, errors.Join(err, i.Close())
