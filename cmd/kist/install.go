@@ -13,12 +13,14 @@ import (
 	"github.com/kist-tools/kist/cmd/kist/internal/projectfiles"
 	"github.com/kist-tools/kist/install/plan"
 	"github.com/kist-tools/kist/install/toolset"
+	"github.com/kist-tools/kist/manifests/channels"
 	"github.com/kist-tools/kist/manifests/trust"
 )
 
 func (a *app) installCommand() *cobra.Command {
 	var want plan.Parts
 	var makeDefault, noDefault, locked, asOfBundle bool
+	var minimumAge string
 	return a.Command(cli.Verb{
 		Group: cli.Toolchains, Use: "install [TOOL… | SET…]",
 		Short: "Install toolchains, each proved before it is unpacked",
@@ -34,6 +36,10 @@ channel: each that it names must be built in, or one that you added.
 Without TOOL, it installs what the project of this directory asks for in kist.toml,
 go.mod, rust-toolchain.toml, .nvmrc and other files; kist project shows which.
 With --locked it installs exactly what kist.lock names (kist lock writes it).
+
+A release that is too new for minimum_age of policy.toml, or for --minimum-age, is
+passed over for the newest that is old enough; it is refused if you name it exactly.
+What its publisher withdrew, or what deny of policy.toml names, is never installed.
 
 With --from it takes everything from a bundle (kist bundle create writes one), and
 opens no connection. What a bundle holds is proved as if it came from the origins.
@@ -51,6 +57,7 @@ receipt then says so.`,
 			f.StringArrayVarP(&want.Components, "component", "c", nil, "also install component `NAME` (repeatable)")
 			f.StringArrayVarP(&want.Targets, "target", "t", nil, "also install support for building for `TRIPLE`, as the tool spells it (repeatable)")
 			f.StringVar(&want.Profile, "profile", "", "install the components of `PROFILE`: minimal, default or complete; default: minimal")
+			f.StringVar(&minimumAge, "minimum-age", "", "install only what was released `DURATION` ago or earlier, such as 72h or 3d; policy.toml may ask for more")
 			f.BoolVar(&locked, "locked", false, "install exactly what the project's kist.lock names, without TOOL")
 			f.BoolVar(&asOfBundle, "as-of-bundle", false, "with --from and --locked: accept an expired manifest that kist.lock names")
 			f.BoolVar(&makeDefault, "default", false, "make this version the default, replacing the current one")
@@ -59,6 +66,7 @@ receipt then says so.`,
 		Complete: a.Offers().Installable,
 		Values: map[string]completion.Completer{
 			"component": a.Offers().Components, "target": completion.Words(), "profile": completion.Words("minimal", "default", "complete"),
+			"minimum-age": completion.Words("24h", "72h", "7d"),
 		},
 		Run: func(ctx context.Context, args []string) (cli.Result, error) {
 			if makeDefault && noDefault {
@@ -72,6 +80,11 @@ receipt then says so.`,
 			}
 			var wants []toolset.Want
 			tools, sets, err := splitSets(args, want)
+			if err == nil && minimumAge != "" {
+				if a.Flags.MinimumAge, err = channels.ParseAge(minimumAge); err != nil {
+					err = failure.Usage("install: --minimum-age: %v", err)
+				}
+			}
 			var lock lockedTools
 			switch {
 			case err != nil:

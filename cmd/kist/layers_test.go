@@ -46,6 +46,7 @@ var edges = map[string][]string{
 	"install/record":                     {"manifests", "verify"},
 	"install/internal/download":          {"install/internal/private", "manifests/rootfs", "manifests", "verify"},
 
+	"manifests/limits":                {"manifests", "manifests/channels", "manifests/debian", "verify"},
 	"manifests/transport/oci":         {"manifests", "manifests/transport", "verify"},
 	"manifests/transport/oci/ocitest": {},
 	"manifests/publish":               {"manifests", "manifests/rootfs", "manifests/native", "verify"},
@@ -63,7 +64,7 @@ var edges = map[string][]string{
 	"install/internal/fetch":   {"install/internal/download", "install/internal/private", "manifests/rootfs", "install/record", "install/internal/unpack", "manifests", "verify"},
 
 	// trust imports neither install nor its records: both would be a way back up.
-	"manifests/trust": {"manifests", "manifests/channels", "manifests/config", "manifests/debian", "manifests/gosum", "manifests/native", "manifests/rust",
+	"manifests/trust": {"manifests", "manifests/channels", "manifests/config", "manifests/debian", "manifests/gosum", "manifests/limits", "manifests/native", "manifests/rust",
 		"manifests/system", "manifests/transport", "manifests/upstreams", "verify", "verify/keyrings"},
 
 	// install imports no source and no transport: both are handed in.
@@ -79,14 +80,14 @@ var edges = map[string][]string{
 	"install/bundles":        {"install/copies", "install/internal/download", "manifests", "manifests/bundle", "manifests/debian", "manifests/gosum", "manifests/rootfs", "manifests/trust", "verify"},
 	"install/trial":          {"install", "install/plan", "install/record", "manifests", "manifests/native", "manifests/publish", "verify"},
 	"install/host":           {"install", "manifests", "manifests/config", "manifests/debian", "manifests/system"},
-	"install/toolset":        {"install", "install/host", "install/plan", "install/record", "manifests", "manifests/channels", "manifests/lockfile", "manifests/project", "manifests/system", "manifests/trust", "verify"},
+	"install/toolset":        {"install", "install/host", "install/plan", "install/record", "manifests", "manifests/channels", "manifests/debian", "manifests/limits", "manifests/lockfile", "manifests/project", "manifests/system", "manifests/trust", "verify"},
 	"install/credentials":    {"install", "install/host", "manifests/config", "manifests/transport", "verify"},
 	"cmd/kist/internal/term": {"install"},
 	"cmd/kist/internal/completion": {"cmd/kist/internal/term", "install/record", "install/toolset", "manifests/channels", "manifests/debian",
 		"manifests/system", "manifests/trust", "manifests/upstreams"},
 	"cmd/kist/internal/namedfiles": {"install", "install/bundles", "install/host", "manifests", "manifests/bundle", "manifests/project", "manifests/rootfs", "verify"},
 	"cmd/kist/internal/failure": {"cmd/kist/internal/namedfiles", "cmd/kist/internal/term", "install", "install/credentials", "install/evidence",
-		"install/host", "install/mirror", "install/plan", "install/toolset", "install/trial", "manifests", "manifests/channels", "manifests/config", "manifests/debian", "manifests/gosum", "manifests/lockfile", "manifests/project", "manifests/publish", "manifests/publish/push", "manifests/system", "manifests/transport", "manifests/trust", "manifests/upstreams", "install/copies", "install/bundles", "manifests/bundle",
+		"install/host", "install/mirror", "install/plan", "install/toolset", "install/trial", "manifests", "manifests/channels", "manifests/config", "manifests/debian", "manifests/gosum", "manifests/limits", "manifests/lockfile", "manifests/project", "manifests/publish", "manifests/publish/push", "manifests/system", "manifests/transport", "manifests/trust", "manifests/upstreams", "install/copies", "install/bundles", "manifests/bundle",
 		"verify"},
 	"cmd/kist/internal/prooftext": {"cmd/kist/internal/term", "install/evidence", "manifests/trust", "verify"},
 	"cmd/kist/internal/help":      {"cmd/kist/internal/failure", "cmd/kist/internal/term", "install/plan"},

@@ -20,6 +20,7 @@ import (
 	"github.com/kist-tools/kist/install/toolset"
 	"github.com/kist-tools/kist/install/upkeep"
 	"github.com/kist-tools/kist/manifests"
+	"github.com/kist-tools/kist/manifests/limits"
 	"github.com/kist-tools/kist/manifests/trust"
 )
 
@@ -93,6 +94,9 @@ func (r listResult) toolsText(p *term.Page) {
 		if t.Missing != "" {
 			marks = append(marks, "missing")
 		}
+		if t.Refused != "" {
+			marks = append(marks, "refused")
+		}
 		if t.Store != "" {
 			marks = append(marks, "in "+t.Store)
 		}
@@ -115,7 +119,12 @@ func (a *app) listInstalled(s *toolset.Set, args []string, all bool) (cli.Result
 			if missing := s.Missing(have); missing != nil {
 				change.WarnOfMissing(&a.Printer, missing)
 			}
-			r.Tools = append(r.Tools, change.Describe(s, have))
+			t := change.Describe(s, have)
+			if refused, ok := errors.AsType[limits.Refusal](s.Refused(have)); ok {
+				a.Warn("%v; %s", refused, toolset.Remedy(have, refused))
+				t.Refused = refused.Error()
+			}
+			r.Tools = append(r.Tools, t)
 		}
 	}
 	if all {
@@ -143,6 +152,10 @@ func (a *app) listInstalled(s *toolset.Set, args []string, all bool) (cli.Result
 type availableVersion struct {
 	manifests.Version
 	Installed bool `json:"installed"`
+	// Refused says why the version would not be installed now; empty: nothing is known
+	// against it.
+	Refused string `json:"refused,omitempty"`
+	note    string
 }
 
 type availableResult struct {
@@ -161,6 +174,9 @@ func (r availableResult) Render(p *term.Page) {
 		}
 		if v.Installed {
 			mark = "installed"
+		}
+		if v.note != "" {
+			mark = strings.TrimPrefix(mark+", "+v.note, ", ")
 		}
 		rows = append(rows, []string{v.Tool, v.Version.Version, strings.Join(v.Labels, " "), date, mark})
 	}
@@ -184,7 +200,14 @@ func (a *app) listAvailable(ctx context.Context, s *toolset.Set, arg string) (cl
 		installed := slices.ContainsFunc(s.Installed(), func(have record.Head) bool {
 			return have.Channel == b.Name && have.Tool == v.Tool && have.Version == v.Version && s.Missing(have) == nil
 		})
-		r.Versions = append(r.Versions, availableVersion{v, installed})
+		one := availableVersion{Version: v, Installed: installed}
+		err := s.Desk.JudgeListed(b, v)
+		if refused, ok := errors.AsType[limits.Refusal](err); ok {
+			one.Refused, one.note = refused.Error(), refused.Note()
+		} else if err != nil {
+			return nil, err
+		}
+		r.Versions = append(r.Versions, one)
 		r.Unsigned = r.Unsigned || v.Unsigned
 	}
 	if r.Unsigned {

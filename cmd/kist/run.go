@@ -129,6 +129,9 @@ func (a *app) prepareRun(ctx context.Context, line runLine) (l launch, argv []st
 		}
 	}
 	a.warnOfOtherKists(s, use...)
+	for _, r := range use {
+		s.WarnOfRefused(r)
+	}
 	e := s.Environment(a.Getenv("PATH"), use)
 	path, found, err := s.FindCommand(argv[0], use, e.Set["PATH"])
 	switch {

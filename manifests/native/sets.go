@@ -137,7 +137,7 @@ func (m *Manifest) CheckSets() error {
 			if len(list) == 0 {
 				return verify.Untrusted("set %s names %s, but the channel has no such tool; one of another channel is written CHANNEL/%s", s.Name, t.Tool, t.Tool)
 			}
-			r, ok := chooseRelease(list, t.Version)
+			r, ok := chooseRelease(list, t.Version, "")
 			if !ok {
 				return verify.Untrusted("set %s names %s@%s, but the channel has no such version", s.Name, t.Tool, t.Version)
 			}

@@ -49,9 +49,10 @@ func Summarize(a native.Artifact) ArtifactSummary {
 
 // A Listing is what a channel offers, as shown to its publisher.
 type Listing struct {
-	Channel  string          `json:"channel"`
-	Releases []ListedRelease `json:"releases"` // never nil
-	Sets     []ListedSet     `json:"sets,omitempty"`
+	Channel   string             `json:"channel"`
+	Releases  []ListedRelease    `json:"releases"` // never nil
+	Sets      []ListedSet        `json:"sets,omitempty"`
+	Withdrawn []ListedWithdrawal `json:"withdrawn,omitempty"` // what the channel withdraws
 }
 
 // List lists the releases and the sets of the channel: those that it will have once

@@ -266,22 +266,29 @@ func (d Dir) removeSources(data []byte) error {
 	return d.drop(DraftFile)
 }
 
-// sameContent reports whether two manifests are equal except for serial and dates.
-func sameContent(a, b []byte) (bool, error) {
-	one, err := content(a)
+// sameContent reports whether stamped is what stamp makes of draft: equal except for serial
+// and dates, and with a date for releases that draft has no date for.
+func sameContent(draft, stamped []byte) (bool, error) {
+	one, err := native.ParseDraft(draft)
 	if err != nil {
 		return false, err
 	}
-	other, err := content(b)
-	return bytes.Equal(one, other), err
-}
-
-// content returns a manifest's text without serial and dates.
-func content(data []byte) ([]byte, error) {
-	m, err := native.ParseDraft(data)
+	other, err := native.ParseDraft(stamped)
 	if err != nil {
-		return nil, err
+		return false, err
 	}
-	m.Serial, m.Issued, m.Expires = 0, time.Time{}, time.Time{}
-	return m.Encode()
+	for i, r := range one.Releases {
+		if r.Released.IsZero() && i < len(other.Releases) {
+			other.Releases[i].Released = time.Time{}
+		}
+	}
+	for _, m := range []*native.Manifest{one, other} {
+		m.Serial, m.Issued, m.Expires = 0, time.Time{}, time.Time{}
+	}
+	a, err := one.Encode()
+	if err != nil {
+		return false, err
+	}
+	b, err := other.Encode()
+	return bytes.Equal(a, b), err
 }

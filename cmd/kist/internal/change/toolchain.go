@@ -27,6 +27,9 @@ type Toolchain struct {
 	Store      string    `json:"store,omitempty"` // the directory of the store that holds it; empty: the user's own
 	// Missing is the path of the prefix, or of a command in it, if that does not exist.
 	Missing string `json:"missing,omitempty"`
+	// Refused says why the release would not be installed today: its publisher withdrew it,
+	// or a policy file denies it.
+	Refused string `json:"refused,omitempty"`
 }
 
 // Describe describes r, which is installed.

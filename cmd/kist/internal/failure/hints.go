@@ -22,6 +22,7 @@ import (
 	"github.com/kist-tools/kist/manifests/config"
 	"github.com/kist-tools/kist/manifests/debian"
 	"github.com/kist-tools/kist/manifests/gosum"
+	"github.com/kist-tools/kist/manifests/limits"
 	"github.com/kist-tools/kist/manifests/lockfile"
 	"github.com/kist-tools/kist/manifests/project"
 	"github.com/kist-tools/kist/manifests/publish"
@@ -272,6 +273,15 @@ func hints() []hintRow {
 			return fmt.Sprintf("kist uninstall %s removes it; ask its publisher what happened", e.Release)
 		}),
 		fixedHint[*channels.RulesError]("untrusted", "until that file is corrected, no channel is trusted"),
+		hintFor("untrusted", func(e *limits.WithdrawnError, _ Context) string {
+			if e.ReplacedBy != "" {
+				return fmt.Sprintf("kist install %s/%s@=%s", e.Channel, e.Tool, e.ReplacedBy)
+			}
+			return fmt.Sprintf("kist list --available %s/%s shows the versions that are not withdrawn", e.Channel, e.Tool)
+		}),
+		hintFor("untrusted", func(e *limits.DeniedError, _ Context) string {
+			return fmt.Sprintf("kist list --available %s/%s shows the other versions; ask the administrator of %s if this one should be allowed", e.Channel, e.Tool, e.By.File)
+		}),
 		hintFor("untrusted", func(e *channels.RuleError, _ Context) string { return "ask the administrator of " + e.File }),
 		fixedHint[*verify.DigestError]("untrusted", "the file is damaged, or not the one that was signed; try again later, or from another network"),
 		fixedHint[*UnreadableError]("untrusted", "check that it is the right file and can be read"),
@@ -284,6 +294,9 @@ func hints() []hintRow {
 			return "do not work around this; ask the publisher, by another way, what happened" + whoMaySign(e)
 		}),
 
+		hintFor("stale", func(e *limits.YoungError, _ Context) string {
+			return fmt.Sprintf("wait until then, or install an older version, which kist list --available %s/%s shows", e.Channel, e.Tool)
+		}),
 		hintFor("stale", func(e *verify.ExpiredError, _ Context) string {
 			if e.Issued.After(e.Now) {
 				return "check whether this machine's clock is right"

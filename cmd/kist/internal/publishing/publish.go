@@ -29,7 +29,7 @@ step can also be done with a text editor and gpg.
   kist publish sign DIR --secret-key secret.asc
   kist publish verify DIR`,
 		a.publishInitCommand(), a.publishAddCommand(), a.publishListCommand(), a.publishEditCommand(), a.publishRemoveCommand(), a.publishSetCommand(),
-		a.publishSignCommand(), a.publishKeysCommand(), a.publishVerifyCommand(), a.publishPushCommand(), a.publishPruneCommand())
+		a.publishWithdrawCommand(), a.publishSignCommand(), a.publishKeysCommand(), a.publishVerifyCommand(), a.publishPushCommand(), a.publishPruneCommand())
 }
 
 // withPublished calls run with the directory of a channel. For a dry run, that is a
@@ -107,6 +107,9 @@ the draft but still published.`,
 			return a.withPublished(args[0], func(d publish.Dir) (cli.Result, error) {
 				list, err := d.List()
 				if err != nil {
+					return nil, err
+				}
+				if list.Withdrawn, err = d.Withdrawals(); err != nil {
 					return nil, err
 				}
 				return publishtext.Listed{Listing: list}, nil

@@ -27,6 +27,7 @@ type Listed struct{ publish.Listing }
 
 func (r Listed) Render(p *term.Page) {
 	r.releasesText(p)
+	withdrawnText(p, r.Withdrawn)
 	if len(r.Sets) == 0 {
 		return
 	}
