@@ -46,6 +46,7 @@ var edges = map[string][]string{
 	"install/record":                     {"manifests", "verify"},
 	"install/internal/download":          {"install/internal/private", "manifests/rootfs", "manifests", "verify"},
 
+	"manifests/advisories":            {"manifests", "manifests/debian"},
 	"manifests/limits":                {"manifests", "manifests/channels", "manifests/debian", "verify"},
 	"manifests/transport/oci":         {"manifests", "manifests/transport", "verify"},
 	"manifests/transport/oci/ocitest": {},
@@ -89,6 +90,8 @@ var edges = map[string][]string{
 	"cmd/kist/internal/failure": {"cmd/kist/internal/namedfiles", "cmd/kist/internal/term", "install", "install/credentials", "install/evidence",
 		"install/host", "install/mirror", "install/plan", "install/toolset", "install/trial", "manifests", "manifests/channels", "manifests/config", "manifests/debian", "manifests/gosum", "manifests/limits", "manifests/lockfile", "manifests/project", "manifests/publish", "manifests/publish/push", "manifests/system", "manifests/transport", "manifests/trust", "manifests/upstreams", "install/copies", "install/bundles", "manifests/bundle",
 		"verify"},
+	"install/audit":               {"install/evidence", "install/record", "install/toolset", "manifests", "manifests/advisories", "manifests/limits", "manifests/trust", "verify"},
+	"cmd/kist/internal/audittext": {"cmd/kist/internal/term", "install/audit"},
 	"cmd/kist/internal/prooftext": {"cmd/kist/internal/term", "install/evidence", "manifests/trust", "verify"},
 	"cmd/kist/internal/help":      {"cmd/kist/internal/failure", "cmd/kist/internal/term", "install/plan"},
 	"cmd/kist/internal/change": {"cmd/kist/internal/failure", "cmd/kist/internal/prooftext", "cmd/kist/internal/term", "install",
@@ -111,12 +114,13 @@ var edges = map[string][]string{
 		"cmd/kist/internal/projectfiles", "cmd/kist/internal/publishtext", "cmd/kist/internal/term", "install", "install/bundles", "install/copies",
 		"install/evidence", "install/host", "install/mirror", "install/plan", "install/toolset", "install/trial", "manifests", "manifests/config",
 		"manifests/native", "manifests/publish", "manifests/publish/push", "manifests/trust", "verify"},
-	"cmd/kist": {"cmd/kist/internal/change", "cmd/kist/internal/cli", "cmd/kist/internal/completion", "cmd/kist/internal/failure",
-		"cmd/kist/internal/help", "cmd/kist/internal/namedfiles", "cmd/kist/internal/process", "cmd/kist/internal/projectfiles",
-		"cmd/kist/internal/prooftext", "cmd/kist/internal/publishing", "cmd/kist/internal/releasetext", "cmd/kist/internal/term",
-		"cmd/kist/internal/upkeeptext", "install", "install/cache", "install/evidence", "install/host", "install/plan", "install/record",
-		"install/toolset", "install/upkeep", "manifests", "manifests/channels", "manifests/config", "manifests/debian", "manifests/lockfile",
-		"manifests/project", "manifests/transport", "manifests/transport/oci", "manifests/trust", "manifests/upstreams", "verify"},
+	"cmd/kist": {"cmd/kist/internal/audittext", "cmd/kist/internal/change", "cmd/kist/internal/cli", "cmd/kist/internal/completion",
+		"cmd/kist/internal/failure", "cmd/kist/internal/help", "cmd/kist/internal/namedfiles", "cmd/kist/internal/process",
+		"cmd/kist/internal/projectfiles", "cmd/kist/internal/prooftext", "cmd/kist/internal/publishing", "cmd/kist/internal/publishtext",
+		"cmd/kist/internal/releasetext", "cmd/kist/internal/term", "cmd/kist/internal/upkeeptext", "install", "install/audit", "install/cache",
+		"install/evidence", "install/host", "install/plan", "install/record", "install/toolset", "install/upkeep", "manifests", "manifests/advisories",
+		"manifests/channels", "manifests/config", "manifests/debian", "manifests/limits", "manifests/lockfile", "manifests/project", "manifests/publish",
+		"manifests/transport", "manifests/transport/oci", "manifests/trust", "manifests/upstreams", "verify"},
 }
 
 // outsiders are the packages from elsewhere, by prefix, and the packages or
@@ -157,6 +161,7 @@ var ownsRoot = map[string]string{
 	"install/host/secret.go":                     "checks files and programs that the user names in config.toml",
 	"install/host/machine.go":                    "opens the machine's root directory, to read what it is",
 	"manifests/transport/dir.go":                 "serves file URLs",
+	"cmd/kist/internal/namedfiles/database.go":   "opens a directory that is named on the command line",
 	"cmd/kist/internal/namedfiles/namedfiles.go": "opens files that are named on the command line",
 }
 

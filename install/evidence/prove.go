@@ -62,13 +62,23 @@ func (e *ClosedError) Error() string {
 }
 func (*ClosedError) Kind() string { return "permission" }
 
+// A Package is a package of a distribution that an installed release holds.
+type Package struct {
+	Index           string // location of the proved list that names it
+	Source, Version string // its source package, and the version of that
+}
+
 // A proof verifies one installed release again.
 type proof struct {
-	ctx   context.Context // of the one call of Prove
-	desk  *trust.Desk
-	state *install.Installer
-	head  record.Head
-	added *channels.Channel // the channel as it is now; nil: built in, or unknown
+	// documents is set if files that no document states are not read again: those that are
+	// proved by a signature or a content hash of their own.
+	documents bool
+	sources   []Package
+	ctx       context.Context // of the one call of Prove
+	desk      *trust.Desk
+	state     *install.Installer
+	head      record.Head
+	added     *channels.Channel // the channel as it is now; nil: built in, or unknown
 	// unknown says why there are no settings of the channel, if it is not built in.
 	unknown string
 	notes   []string
@@ -77,24 +87,39 @@ type proof struct {
 // Prove verifies an installed release again and returns notes about its proof. Errors
 // match verify.ErrUntrusted, or are a *LostError or *ClosedError.
 func Prove(ctx context.Context, desk *trust.Desk, i *install.Installer, head record.Head) (notes []string, err error) {
-	r := &proof{ctx: ctx, desk: desk, state: i, head: head, unknown: "channel " + head.Channel + " was removed"}
-	if desk.State != trust.State(i) { // a layer: the settings are the user's own
-		r.unknown = "this user has no channel " + head.Channel
-	} else if owner := i.SettingsOf(); owner != "" {
-		desk = desk.WithoutSettings()
-		r.desk, r.unknown = desk, "only "+owner+" may read the settings of this store"
-		if trust.IsBuiltinChannel(head.Channel) {
+	r := &proof{ctx: ctx, desk: desk, state: i, head: head}
+	err = r.run()
+	return r.notes, err
+}
+
+// ProveDocuments is Prove without reading the archives: it verifies the documents that named
+// the release and those that prove its archives, in a few milliseconds. Of an archive that is
+// proved by a signature over itself, it only checks that its signers may still sign. It also
+// returns the packages of a distribution's toolchain.
+func ProveDocuments(ctx context.Context, desk *trust.Desk, i *install.Installer, head record.Head) (packages []Package, err error) {
+	r := &proof{ctx: ctx, desk: desk, state: i, head: head, documents: true}
+	err = r.run()
+	return r.sources, err
+}
+
+func (r *proof) run() error {
+	r.unknown = "channel " + r.head.Channel + " was removed"
+	if r.desk.State != trust.State(r.state) { // a layer: the settings are the user's own
+		r.unknown = "this user has no channel " + r.head.Channel
+	} else if owner := r.state.SettingsOf(); owner != "" {
+		r.desk, r.unknown = r.desk.WithoutSettings(), "only "+owner+" may read the settings of this store"
+		if trust.IsBuiltinChannel(r.head.Channel) {
 			r.notes = append(r.notes, r.unknown+": proved by the keys that this kist has")
 		}
 	}
-	if _, err := desk.Rules(); err != nil { // says nothing about the release
-		return nil, err
+	if _, err := r.desk.Rules(); err != nil { // says nothing about the release
+		return err
 	}
-	if !trust.IsBuiltinChannel(head.Channel) {
-		c, err := desk.Added(head.Channel)
+	if !trust.IsBuiltinChannel(r.head.Channel) {
+		c, err := r.desk.Added(r.head.Channel)
 		if _, gone := errors.AsType[*channels.UnknownChannelError](err); !gone {
 			if err != nil {
-				return nil, err
+				return err
 			}
 			r.added = &c
 		}
@@ -103,16 +128,18 @@ func Prove(ctx context.Context, desk *trust.Desk, i *install.Installer, head rec
 		r.notes = append(r.notes, ExpiredNote(head.Expired))
 	}
 	if err := r.prove(); err != nil {
+		r.notes = nil
 		if lost, ok := errors.AsType[*LostError](err); ok {
-			return nil, lost
+			return lost
 		}
 		if closed, ok := errors.AsType[*ClosedError](err); ok {
-			return nil, closed
+			return closed
 		}
-		return nil, &UnprovedError{head.Ref(), err}
+		return &UnprovedError{r.head.Ref(), err}
 	}
 	slices.Sort(r.notes)
-	return slices.Compact(r.notes), nil
+	r.notes = slices.Compact(r.notes)
+	return nil
 }
 
 func (r *proof) prove() error {
@@ -197,9 +224,11 @@ func (r *proof) packages(lists []verify.Document) error {
 		return err
 	}
 	for _, a := range r.head.Artifacts {
-		if a.Evidence.Kind != verify.ByDigest || !stated(a.Component, a.Evidence.Digest) || a.Evidence.Digest != a.Digest {
+		one, ok := stated(a.Component, a.Evidence.Digest)
+		if a.Evidence.Kind != verify.ByDigest || !ok || a.Evidence.Digest != a.Digest {
 			return fmt.Errorf("%s: %w: the proved lists do not state its digest for package %s", a.Name, verify.ErrUntrusted, a.Component)
 		}
+		r.sources = append(r.sources, Package(one))
 	}
 	return nil
 }
@@ -210,6 +239,9 @@ func (r *proof) artifact(a record.Artifact, document verify.Document) error {
 	e := a.Evidence
 	if e.Kind == verify.ByDigest {
 		return r.stated(a, document)
+	}
+	if r.documents {
+		return r.withoutArchive(e)
 	}
 	blob, err := r.archive(a)
 	if err != nil {
@@ -234,6 +266,30 @@ func (r *proof) artifact(a record.Artifact, document verify.Document) error {
 		_, err := p.File(a.Name, manifests.ContextReader{ReadSeeker: blob.File, Ctx: r.ctx}, proof)
 		return err
 	})
+}
+
+// withoutArchive verifies what can be verified of the evidence of an archive without reading
+// it: the answers of a checksum database, or that enough of its signers are among today's keys.
+func (r *proof) withoutArchive(e verify.Evidence) error {
+	if e.Kind == verify.ByTree {
+		return r.tree(e)
+	}
+	sets, err := r.signers(e)
+	if err != nil {
+		return err
+	}
+	for _, s := range sets {
+		known := 0
+		for _, c := range s.keys.Certificates() {
+			if slices.ContainsFunc(e.Signers, func(by verify.Signer) bool { return by.Primary == c.Fingerprint }) {
+				known++
+			}
+		}
+		if known >= s.threshold {
+			return nil
+		}
+	}
+	return fmt.Errorf("%s: %w: its signers are no longer trusted", e.Name, verify.ErrUntrusted)
 }
 
 // stated checks that the proved document states the digest of a: a native
