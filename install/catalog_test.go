@@ -297,3 +297,43 @@ func TestWithheldLineIsStale(t *testing.T) {
 		t.Errorf("after that: %v", err)
 	}
 }
+
+// A release that states no date counts from when this machine first met it, which is stored
+// with the channel's mark and survives newer marks.
+func TestFirstSeen(t *testing.T) {
+	w := newWorld(t)
+	f := &feed{}
+	ch := manifests.Channel{Name: "acme", Source: f, Added: true}
+	f.serve(w.now, 5, "five")
+	if _, _, err := w.kist().Renew(t.Context(), w, ch, manifests.Request{}); err != nil {
+		t.Fatal(err)
+	}
+	first := w.now
+	seen := func(version string, want time.Time) {
+		t.Helper()
+		if got, err := w.kist().FirstSeen(t.Context(), ch, manifests.Release{Tool: "zig", Version: version}); err != nil || !got.Equal(want) {
+			t.Errorf("zig %s: %v, %v; want %v", version, got, err, want)
+		}
+	}
+	seen("0.14.0", first)
+	w.now = w.now.AddDate(0, 0, 4)
+	seen("0.14.0", first)
+	f.serve(w.now, 6, "six")
+	if err := w.catalog(ch); err != nil {
+		t.Fatal(err)
+	}
+	seen("0.14.0", first)
+	seen("0.14.1", w.now)
+	second := w.now
+	w.now = first // the clock set back makes nothing older than it was
+	seen("0.14.2", first)
+	w.now = second.AddDate(0, 0, 1)
+	seen("0.14.1", second)
+
+	// A channel without marks has one for what was seen.
+	ch = manifests.Channel{Name: "plain", Source: &feed{}}
+	seen("1.0", w.now)
+	start := w.now
+	w.now = w.now.AddDate(0, 0, 3)
+	seen("1.0", start)
+}

@@ -2,6 +2,7 @@ package verify
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"strings"
 	"testing"
@@ -324,5 +325,26 @@ func TestExcerptedProvesOnlyItsExcerpt(t *testing.T) {
 	}
 	if m.Lines["base"].Same(m) || !m.Same(JoinLines("bookworm", m.Lines["base"])) {
 		t.Error("an excerpt counts")
+	}
+}
+
+func TestSightsAreKeptAndBounded(t *testing.T) {
+	day := func(n int) time.Time { return time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC).AddDate(0, 0, n) }
+	m := Mark{Channel: "acme", Serial: 1}
+	for n := range 2000 {
+		before := len(m.Sights)
+		next := m.WithSight(fmt.Sprintf("zig@%d", n), day(n))
+		if len(m.Sights) != before {
+			t.Fatal("the mark itself was changed")
+		}
+		m = next
+	}
+	if _, ok := m.Sights["zig@0"]; ok || len(m.Sights) != 1024 || !m.Sights["zig@1999"].Equal(day(1999)) {
+		t.Errorf("%d sights", len(m.Sights))
+	}
+	for name, newer := range map[string]Mark{"one line": {Channel: "acme", Serial: 2}, "several": {Channel: "acme", Line: "stable", Issued: day(1)}} {
+		if got := m.WithLine(newer); len(got.Sights) != 1024 {
+			t.Errorf("%s: %d sights after a newer mark", name, len(got.Sights))
+		}
 	}
 }

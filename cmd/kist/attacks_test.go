@@ -11,6 +11,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"text/tabwriter"
@@ -36,7 +37,7 @@ func TestAttacks(t *testing.T) {
 	w := tabwriter.NewWriter(&table, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "ATTACK\tHOW\tEXIT")
 	class := ""
-	for _, a := range attacks {
+	for _, a := range allAttacks() {
 		if testing.Short() && a.class == class {
 			continue
 		}
@@ -51,6 +52,9 @@ func TestAttacks(t *testing.T) {
 	w.Flush()
 	t.Log("\n" + table.String())
 }
+
+// allAttacks returns every attack, in the order of docs/trust.md.
+func allAttacks() []attack { return append(slices.Clone(attacks), badReleases()...) }
 
 // attack is one attack, and the command that its victim runs. The victim has added the
 // channel acme and installed hello 1.0 from it.
@@ -307,7 +311,7 @@ func TestTrustTable(t *testing.T) {
 	}
 	_, text, _ := strings.Cut(string(page), "\n## Attacks\n")
 	text, _, _ = strings.Cut(text, "\n## ")
-	for _, a := range attacks {
+	for _, a := range allAttacks() {
 		row := fmt.Sprintf("| %s | %s | %d |", a.class, a.how, a.code)
 		if !strings.Contains(text, row) {
 			t.Errorf("no row %q", row)

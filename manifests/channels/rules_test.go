@@ -4,6 +4,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/kist-tools/kist/verify"
 	"github.com/kist-tools/kist/verify/verifytest"
@@ -37,6 +38,19 @@ func TestParseRulesRefuses(t *testing.T) {
 		"open host":          "format = 1\nurls = [\"https://tools.acme.example*\"]\n",
 		"any host":           "format = 1\nurls = [\"https://*\"]\n",
 		"star inside":        "format = 1\nurls = [\"https://*.acme.example/*\"]\n",
+		"an age as number":   "format = 1\nminimum_age = 72\n",
+		"no age":             "format = 1\nminimum_age = \"\"\n",
+		"a negative age":     "format = 1\nminimum_age = \"-1h\"\n",
+		"an endless age":     "format = 1\nminimum_age = \"367d\"\n",
+		"an age in weeks":    "format = 1\nminimum_age = \"2w\"\n",
+		"deny as text":       "format = 1\ndeny = \"go@<1.26.3\"\n",
+		"deny a tool":        "format = 1\ndeny = [\"go\"]\n",
+		"deny no version":    "format = 1\ndeny = [\"go@\"]\n",
+		"deny no tool":       "format = 1\ndeny = [\"@1.26\"]\n",
+		"deny two channels":  "format = 1\ndeny = [\"a/b/go@1.26\"]\n",
+		"deny a pattern":     "format = 1\ndeny = [\"*@1.26\"]\n",
+		"deny an npm range":  "format = 1\ndeny = [\"go@~1.26\"]\n",
+		"deny too much":      "format = 1\ndeny = [" + strings.Repeat("\"go@1\",", 1025) + "]\n",
 		"a user name":        "format = 1\nurls = [\"https://tools.acme.example@evil.example/*\"]\n",
 		"dots":               "format = 1\nurls = [\"https://tools.acme.example/a/../*\"]\n",
 		"over the limit":     "format = 1\n#" + strings.Repeat("x", MaxRules),
@@ -110,6 +124,7 @@ func TestRulesNarrowKeys(t *testing.T) {
 
 func FuzzRules(f *testing.F) {
 	f.Add([]byte("format = 1\nchannels = [\"go\"]\nurls = [\"https://tools.acme.example/*\"]\nthreshold = 2\nrsa = 3072\n"))
+	f.Add([]byte("format = 1\nminimum_age = \"72h\"\ndeny = [\"acme/trivy@0.69.4\", \"go@>=1.25 <1.26.3 || =1.20\"]\n"))
 	f.Add([]byte("format = 1\n"))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		r, err := ParseRules("policy.toml", data)
@@ -119,5 +134,39 @@ func FuzzRules(f *testing.F) {
 		if err == nil && r.Threshold(1) < 1 {
 			t.Fatalf("%+v lowers the threshold", r)
 		}
+		if err == nil {
+			r.Denied("go", "go", "1.26.2", nil)
+			if r.MinimumAge() < 0 || r.MinimumAge() > maxAge {
+				t.Fatalf("a minimum age of %v", r.MinimumAge())
+			}
+		}
 	})
+}
+
+func TestAges(t *testing.T) {
+	for text, want := range map[string]time.Duration{
+		"72h": 72 * time.Hour, "3d": 72 * time.Hour, "0s": 0, "0d": 0, "1h30m": 90 * time.Minute, "366d": 366 * 24 * time.Hour, "8784h": 366 * 24 * time.Hour,
+	} {
+		if got, err := ParseAge(text); err != nil || got != want {
+			t.Errorf("%s: %v, %v", text, got, err)
+		}
+		if got := rules(t, "minimum_age = \""+text+"\"\n").MinimumAge(); got != want {
+			t.Errorf("%s in a policy: %v", text, got)
+		}
+	}
+}
+
+func TestDenied(t *testing.T) {
+	r := rules(t, `deny = ["acme/trivy@=0.69.4", "go@<1.26.3"]`)
+	for _, test := range []struct {
+		channel, tool, version string
+		denied                 bool
+	}{
+		{"acme", "trivy", "0.69.4", true}, {"acme", "trivy", "0.69.5", false}, {"bolt", "trivy", "0.69.4", false},
+		{"go", "go", "1.26.2", true}, {"mirror", "go", "1.25.9", true}, {"go", "go", "1.26.3", false}, {"go", "gofmt", "1.26.2", false},
+	} {
+		if d, ok := r.Denied(test.channel, test.tool, test.version, nil); ok != test.denied || ok && d.File != "policy.toml" {
+			t.Errorf("%+v: %+v, %v", test, d, ok)
+		}
+	}
 }

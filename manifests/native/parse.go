@@ -70,7 +70,7 @@ func parseRelease(t *tomldoc.Table) (Release, error) {
 		t.Fail("version: %v", err)
 	}
 	if t.Has("released") {
-		r.Released = t.Time("released")
+		r.Released = t.Time("released").UTC()
 	}
 	for _, l := range r.Labels {
 		if err := manifests.ValidVersion(l); err != nil {
@@ -113,7 +113,7 @@ func parseRelease(t *tomldoc.Table) (Release, error) {
 // parseWithdrawn reads a table that withdraws versions of a tool.
 func (m *Manifest) parseWithdrawn(t *tomldoc.Table) error {
 	if len(m.Withdrawn) == MaxWithdrawn {
-		t.Fail("more than %d tables", MaxWithdrawn)
+		t.Fail("over the limit of %d tables", MaxWithdrawn)
 	}
 	w := verify.Withdrawal{Tool: t.Text("tool"), Versions: t.Text("versions"), Reason: t.Text("reason")}
 	if err := manifests.ValidName(w.Tool); err != nil {
@@ -127,7 +127,7 @@ func (m *Manifest) parseWithdrawn(t *tomldoc.Table) error {
 		t.Fail("reason: want one line of at most %d bytes", MaxReason)
 	}
 	if t.Has("since") {
-		w.Since = t.Time("since")
+		w.Since = t.Time("since").UTC()
 	}
 	if t.Has("replaced_by") {
 		w.ReplacedBy = t.Text("replaced_by")

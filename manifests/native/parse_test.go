@@ -61,6 +61,11 @@ func TestCeilings(t *testing.T) {
 		"urls":      {maxList, func(n int) string { return release(1, urls(n)) }},
 		"sets":      {maxList, func(n int) string { return repeat(n, func(i int) string { return set(i, 1) }) }},
 		"set tools": {maxList, func(n int) string { return set(1, n) }},
+		"withdrawn": {MaxWithdrawn, func(n int) string {
+			return repeat(n, func(i int) string {
+				return fmt.Sprintf("[[withdrawn]]\ntool=\"zig\"\nversions=\"0.%d\"\nreason=\"bad\"\n", i)
+			})
+		}},
 		"bytes": {manifests.MaxManifest, func(n int) string {
 			return "#" + strings.Repeat("x", n-len(head)-2) + "\n"
 		}},
@@ -218,6 +223,9 @@ func drawManifest(t *rapid.T) *Manifest {
 	}
 	for i := range rapid.IntRange(0, 4).Draw(t, "releases") {
 		r := Release{Tool: name.Draw(t, "tool"), Version: fmt.Sprintf("%d.%s", i, version.Draw(t, "version"))}
+		if rapid.Bool().Draw(t, "released") {
+			r.Released = time.Unix(rapid.Int64Range(0, max(0, m.Issued.Unix()-1)).Draw(t, "release"), 0).UTC()
+		}
 		if rapid.Bool().Draw(t, "labelled") {
 			r.Labels = []string{fmt.Sprintf("label-%d", i)}
 		}
@@ -231,6 +239,17 @@ func drawManifest(t *rapid.T) *Manifest {
 			r.Artifacts = append(r.Artifacts, drawArtifact(t, r.Tool, j, local))
 		}
 		m.Releases = append(m.Releases, r)
+	}
+	for range rapid.IntRange(0, 3).Draw(t, "withdrawals") {
+		w := verify.Withdrawal{Tool: name.Draw(t, "tool"), Reason: rapid.StringMatching(`[a-zé"'\\]{1,20}( [a-z]{1,20}){0,3}`).Draw(t, "reason"),
+			Versions: rapid.SampledFrom([]string{"1.2", "=1.2", "<1.2", ">=1.2 <1.3 || =2.0"}).Draw(t, "versions")}
+		if rapid.Bool().Draw(t, "dated") {
+			w.Since = time.Unix(rapid.Int64Range(0, 4e9).Draw(t, "since"), 0).UTC()
+		}
+		if rapid.Bool().Draw(t, "replaced") {
+			w.ReplacedBy = "3.0"
+		}
+		m.Withdrawn = append(m.Withdrawn, w)
 	}
 	return m
 }
