@@ -70,6 +70,7 @@ func (h VersionIndex) Choose(channel string, r Request, n Numbering) (Match, err
 	if !exact && !startsWithDigit(wanted) && slices.Contains(h.labels(), wanted) {
 		matches = h.hasLabel(wanted)
 	}
+	all := h
 	if r.Below != "" {
 		h = slices.DeleteFunc(slices.Clone(h), func(v IndexEntry) bool { return CompareVersions(v.Version, r.Below) >= 0 })
 	}
@@ -83,7 +84,7 @@ func (h VersionIndex) Choose(channel string, r Request, n Numbering) (Match, err
 	case version == "":
 		return Match{}, h.missingError(channel, r, offered)
 	}
-	c := Match{Version: version, Labels: h.labelsByVersion(r.Platform)[version], Listed: version != wanted}
+	c := Match{Version: version, Labels: all.labelsByVersion(r.Platform)[version], Listed: version != wanted}
 	if i := slices.IndexFunc(h, func(v IndexEntry) bool { return v.Version == version }); i >= 0 {
 		c.Date = h[i].Date
 	}

@@ -244,3 +244,21 @@ func TestIndexWithTooManyValuesIsRefused(t *testing.T) {
 		}
 	}
 }
+
+// Below leaves out what is not lower, and no label moves to what is left.
+func TestHintBelow(t *testing.T) {
+	on := []Platform{linux}
+	h := VersionIndex{{Version: "3.0.0-rc1", Platforms: on}, {Version: "2.1.0", Stable: true, Platforms: on, Labels: []string{"lts"}},
+		{Version: "2.0.0", Stable: true, Platforms: on, Labels: []string{"lts"}}, {Version: "1.9.0", Stable: true, Platforms: on}}
+	for _, test := range []struct{ asked, below, want string }{
+		{"", "", "2.1.0"}, {"", "2.1.0", "2.0.0"}, {"lts", "2.1.0", "2.0.0"}, {"lts", "2.0.0", ""}, {"latest", "2.0.0", "1.9.0"}, {"2", "2.1.0", "2.0.0"}, {"2", "2.0.0", ""}, {"", "1.9.0", ""},
+	} {
+		got, err := h.Choose("x", Request{Tool: "x", Version: test.asked, Below: test.below, Platform: linux}, SemverNumbering())
+		if (err == nil) != (test.want != "") || got.Version != test.want || err != nil && !IsUnknown(err) {
+			t.Errorf("%+v: %+v, %v", test, got, err)
+		}
+		if test.below != "" && slices.Contains(got.Labels, "stable") {
+			t.Errorf("%+v: labels %v", test, got.Labels)
+		}
+	}
+}

@@ -300,3 +300,16 @@ func TestVersionsNewestFirst(t *testing.T) {
 		t.Errorf("got %q, want %q", got, want)
 	}
 }
+
+func TestResolveBelow(t *testing.T) {
+	numbered := catalogOf(labelled(versions("2.0.0", "1.10.1", "1.10.0", "1.11.0-rc1", "1.9.0"), map[int]string{1: "stable", 4: "lts"})...)
+	for _, test := range []struct{ asked, below, want string }{
+		{"", "", "1.10.1"}, {"", "1.10.1", "1.10.0"}, {"stable", "1.10.1", "1.10.0"}, {"latest", "1.10.0", "1.9.0"}, {"1.10", "1.10.1", "1.10.0"},
+		{"lts", "1.10.0", "1.9.0"}, {"lts", "1.9.0", ""}, {"", "1.9.0", ""}, {"1.10", "1.10.0", ""}, {"=1.10.1", "1.10.1", ""},
+	} {
+		r, err := numbered.Resolve(manifests.Request{Tool: "zig", Version: test.asked, Below: test.below, Platform: manifests.Platform{OS: "linux", Arch: "amd64"}})
+		if (err == nil) != (test.want != "") || r.Version != test.want || err != nil && !manifests.IsUnknown(err) {
+			t.Errorf("%+v: %s, %v", test, r.Version, err)
+		}
+	}
+}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/kist-tools/kist/manifests"
 	"github.com/kist-tools/kist/manifests/limits"
+	"github.com/kist-tools/kist/verify"
 )
 
 // This file chooses the release that answers a request. It is the only place where a
@@ -144,8 +145,20 @@ func (d *Desk) judge(ctx context.Context, b Binding, cat manifests.Catalog, r *m
 	if err := l.TooYoung(c, since); err != nil {
 		return err
 	}
-	r.Evidence.Notes = append(slices.Clip(r.Evidence.Notes), "old enough: "+since.String())
+	r.Evidence = noted(r.Evidence, "old enough: "+since.String())
 	return nil
+}
+
+// noted returns e with one more note, on the signed document that it ends in. It changes
+// nothing that other releases share.
+func noted(e verify.Evidence, note string) verify.Evidence {
+	if e.Parent != nil {
+		parent := noted(*e.Parent, note)
+		e.Parent = &parent
+		return e
+	}
+	e.Notes = append(slices.Clip(e.Notes), note)
+	return e
 }
 
 // JudgeListed returns the limits.Refusal of a version that b lists, as far as the list and
