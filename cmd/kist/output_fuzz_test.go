@@ -17,6 +17,7 @@ import (
 	"testing"
 	"unicode/utf8"
 
+	"github.com/kist-tools/kist/cmd/kist/internal/audittext"
 	"github.com/kist-tools/kist/cmd/kist/internal/bundletext"
 	"github.com/kist-tools/kist/cmd/kist/internal/change"
 	"github.com/kist-tools/kist/cmd/kist/internal/cli"
@@ -81,7 +82,7 @@ var resultTypes = []cli.Result{
 	listResult{}, availableResult{}, distrosResult{}, change.OutdatedResult{}, publishtext.Created{}, publishtext.Signed{}, publishtext.Verified{}, publishtext.Listed{}, publishtext.Removed{}, publishtext.Edited{}, publishtext.SetEdited{}, publishtext.Pruned{}, publishtext.Pushed{}, publishtext.Added{},
 	publishtext.Keys{}, searchResult{}, releasetext.ShownRelease{}, releasetext.StoredEvidence{}, selfResult{}, releasetext.Shown{}, change.UpdateResult{}, change.SyncResult{}, releasetext.Checked{}, cli.Build{}, whichResult{}, projectfiles.Pinned{}, projectfiles.Asked{}, shimsResult{}, projectfiles.Locked{}, treeDigest{},
 	cacheKeyResult{}, relocatedResult{}, upkeeptext.Cache{}, upkeeptext.Pruned{}, upkeeptext.OlderReleases{}, upkeeptext.Collected{},
-	mirrortext.Synced{}, mirrortext.Verified{}, bundletext.Created{}, bundletext.Shown{},
+	mirrortext.Synced{}, mirrortext.Verified{}, bundletext.Created{}, bundletext.Shown{}, audittext.Result{}, publishtext.Withdrawn{}, publishtext.Reinstated{},
 }
 
 // fill sets every text in v to s, and every list and map to two of them.

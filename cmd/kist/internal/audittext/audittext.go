@@ -2,7 +2,6 @@
 package audittext
 
 import (
-	"encoding/json"
 	"net/url"
 	"path/filepath"
 
@@ -107,11 +106,11 @@ func (r Result) SARIF() []byte {
 		Version string `json:"version"`
 		Runs    []run  `json:"runs"`
 	}{"https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json", "2.1.0", []run{one}}
-	data, err := json.MarshalIndent(log, "", "  ")
+	data, err := term.EncodeJSON(log)
 	if err != nil {
 		panic(err) // the types above have no value that cannot be encoded
 	}
-	return append(data, '\n')
+	return data
 }
 
 // fileURI returns the file URL of an absolute path.

@@ -134,15 +134,25 @@ func (p *Printer) PrintPage(page *Page) error { return writeText(p.stdout, page.
 
 // PrintJSON writes a result as indented JSON.
 func (p *Printer) PrintJSON(doc any) error {
+	text, err := EncodeJSON(doc)
+	if err != nil {
+		return err
+	}
+	_, err = p.stdout.Write(text)
+	return err
+}
+
+// EncodeJSON returns doc as indented JSON with a line end, in which what a terminal would
+// act on, or would not show, is escaped.
+func EncodeJSON(doc any) ([]byte, error) {
 	var text bytes.Buffer
 	out := json.NewEncoder(&text)
 	out.SetEscapeHTML(false)
 	out.SetIndent("", "  ")
 	if err := out.Encode(doc); err != nil {
-		return err
+		return nil, err
 	}
-	_, err := p.stdout.Write(escapeJSON(text.Bytes()))
-	return err
+	return escapeJSON(text.Bytes()), nil
 }
 
 // A helper is a command that prints help, such as one of cobra's.
