@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/kist-tools/kist/manifests"
 	"github.com/kist-tools/kist/manifests/limits"
@@ -80,7 +81,7 @@ func (d *Desk) Choose(ctx context.Context, b Binding, q manifests.Request, how C
 		if version, exact := manifests.ExactVersion(q.Version); exact || version == r.Version {
 			break
 		}
-		if q.Below, err = d.passOver(b, cat, r); err != nil {
+		if q.Below, err = d.passOver(b, cat, r, refused); err != nil {
 			return r, cat, err
 		}
 	}
@@ -93,12 +94,23 @@ func isRefusal(err error) bool {
 	return ok
 }
 
-// passOver returns the lowest version from r downward that is certain to be refused, by what
-// the catalog says of its versions: those below it are the next candidates.
-func (d *Desk) passOver(b Binding, cat manifests.Catalog, r manifests.Release) (below string, err error) {
+// passOver returns the lowest version from r, which was refused, downward that is certain to
+// be refused too, by what the catalog says of its versions: those below it are the next
+// candidates. Where nothing signed dates r, nothing dates its older versions either, so only
+// those that this machine has seen are candidates.
+func (d *Desk) passOver(b Binding, cat manifests.Catalog, r manifests.Release, refused error) (below string, err error) {
 	l, err := d.Limits()
 	if err != nil {
 		return "", err
+	}
+	var seen map[string]time.Time
+	too, undated := errors.AsType[*limits.YoungError](refused)
+	if undated = undated && too.Since.By == limits.Seen; undated {
+		m, err := d.State.Mark(b.Channel)
+		if err != nil {
+			return "", err
+		}
+		seen = m.Sights
 	}
 	below = r.Version
 	withdrawn := manifests.WithdrawalsOf(cat)
@@ -108,7 +120,8 @@ func (d *Desk) passOver(b Binding, cat manifests.Catalog, r manifests.Release) (
 		}
 		c := limits.Candidate{Channel: b.Name, Tool: v.Tool, Version: v.Version, Withdrawn: withdrawn}
 		young := !v.Unsigned && !v.Date.IsZero() && l.TooYoung(c, limits.Date{At: v.Date, By: limits.Stated}) != nil
-		if l.Forbids(c) == nil && !young {
+		_, known := seen[v.Tool+"@"+v.Version]
+		if l.Forbids(c) == nil && !young && (!undated || known) {
 			break
 		}
 		below = v.Version
