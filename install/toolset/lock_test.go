@@ -8,9 +8,7 @@ import (
 	"github.com/kist-tools/kist/install/plan"
 	"github.com/kist-tools/kist/install/record"
 	"github.com/kist-tools/kist/manifests"
-	"github.com/kist-tools/kist/manifests/channels"
 	"github.com/kist-tools/kist/manifests/lockfile"
-	"github.com/kist-tools/kist/manifests/trust"
 	"github.com/kist-tools/kist/verify"
 )
 
@@ -58,7 +56,7 @@ func TestLockedAndInstalled(t *testing.T) {
 			have.Requested, have.Evidence = "1.2", test.release
 			have.Artifacts = []record.Artifact{{Name: "hello.tar.gz", Component: "hello", Digest: digest, Evidence: test.artifact}}
 			s := newSet(t, have)
-			s.Desk = &trust.Desk{State: s.Installer, Platform: linux, MachineRules: func() ([]channels.Rules, error) { return nil, nil }}
+			s.Desk.Platform = linux
 			writeCommand(t, s, have, "hello", 0o755)
 			test.file.Component, test.file.Name = "hello", "hello.tar.gz"
 			locked := lockfile.Tool{Ask: "hello@1.2", Channel: "acme", Name: "hello", Version: "1.2.0", Proof: test.proof,

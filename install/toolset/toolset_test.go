@@ -12,6 +12,7 @@ import (
 	"github.com/kist-tools/kist/install/plan"
 	"github.com/kist-tools/kist/install/record"
 	"github.com/kist-tools/kist/install/toolset"
+	"github.com/kist-tools/kist/manifests/channels"
 	"github.com/kist-tools/kist/manifests/trust"
 )
 
@@ -26,6 +27,7 @@ func newSet(t *testing.T, releases ...record.Head) *toolset.Set {
 	}
 	t.Cleanup(func() { i.Close() })
 	s := &toolset.Set{Installer: i, State: plan.State{Receipts: map[record.ID]record.Head{}, Damaged: map[record.ID]error{}}}
+	s.Desk = &trust.Desk{State: i, MachineRules: func() ([]channels.Rules, error) { return nil, nil }}
 	s.State.Current.Defaults = map[string]record.ID{}
 	for _, r := range releases {
 		s.State.Receipts[r.ID] = r
