@@ -124,8 +124,8 @@ func (r *proof) run() error {
 			r.added = &c
 		}
 	}
-	if !head.Expired.IsZero() {
-		r.notes = append(r.notes, ExpiredNote(head.Expired))
+	if !r.head.Expired.IsZero() {
+		r.notes = append(r.notes, ExpiredNote(r.head.Expired))
 	}
 	if err := r.prove(); err != nil {
 		r.notes = nil
