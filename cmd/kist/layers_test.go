@@ -116,11 +116,11 @@ var edges = map[string][]string{
 		"manifests/native", "manifests/publish", "manifests/publish/push", "manifests/trust", "verify"},
 	"cmd/kist": {"cmd/kist/internal/audittext", "cmd/kist/internal/change", "cmd/kist/internal/cli", "cmd/kist/internal/completion",
 		"cmd/kist/internal/failure", "cmd/kist/internal/help", "cmd/kist/internal/namedfiles", "cmd/kist/internal/process",
-		"cmd/kist/internal/projectfiles", "cmd/kist/internal/prooftext", "cmd/kist/internal/publishing", "cmd/kist/internal/publishtext",
-		"cmd/kist/internal/releasetext", "cmd/kist/internal/term", "cmd/kist/internal/upkeeptext", "install", "install/audit", "install/cache",
-		"install/evidence", "install/host", "install/plan", "install/record", "install/toolset", "install/upkeep", "manifests", "manifests/advisories",
-		"manifests/channels", "manifests/config", "manifests/debian", "manifests/limits", "manifests/lockfile", "manifests/project", "manifests/publish",
-		"manifests/transport", "manifests/transport/oci", "manifests/trust", "manifests/upstreams", "verify"},
+		"cmd/kist/internal/projectfiles", "cmd/kist/internal/prooftext", "cmd/kist/internal/publishing", "cmd/kist/internal/releasetext",
+		"cmd/kist/internal/term", "cmd/kist/internal/upkeeptext", "install", "install/audit", "install/cache", "install/evidence", "install/host",
+		"install/plan", "install/record", "install/toolset", "install/upkeep", "manifests", "manifests/advisories", "manifests/channels",
+		"manifests/config", "manifests/debian", "manifests/limits", "manifests/lockfile", "manifests/project", "manifests/transport",
+		"manifests/transport/oci", "manifests/trust", "manifests/upstreams", "verify"},
 }
 
 // outsiders are the packages from elsewhere, by prefix, and the packages or

@@ -1,4 +1,4 @@
-package main
+package publishing
 
 import (
 	"context"
@@ -15,7 +15,7 @@ import (
 	"github.com/kist-tools/kist/verify"
 )
 
-func (a *app) publishWithdrawCommand() *cobra.Command {
+func (a *verbs) publishWithdrawCommand() *cobra.Command {
 	var w verify.Withdrawal
 	var undo bool
 	return a.Command(cli.Verb{
