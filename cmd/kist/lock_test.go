@@ -167,6 +167,7 @@ func TestAlteredLocks(t *testing.T) {
 		"Proof.Serial":              {func(t *tool) { t.Proof.Serial++ }, 4, 4},
 		"Proof.Issued":              {func(t *tool) { t.Proof.Issued = t.Proof.Issued.Add(time.Hour) }, 4, 4},
 		"Proof.Digest":              {func(t *tool) { t.Proof.Digest = other }, 4, 4},
+		"Proof.Lines":               {func(t *tool) { t.Proof.Lines = []verify.Digest{other} }, 2, 2},
 		"Platforms.Platform":        {func(t *tool) { t.Platforms[0].Platform = lockPlatforms[0] }, 1, 1},
 		"Platforms.Tree":            {func(t *tool) { t.Platforms[0].Tree = other }, 4, 4},
 		"Platforms.Files.Component": {func(t *tool) { file(t).Component = "other" }, 4, 3},

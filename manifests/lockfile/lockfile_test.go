@@ -72,6 +72,7 @@ func TestEncode(t *testing.T) {
 func TestLockNamesEachManifest(t *testing.T) {
 	a, b := verify.Mark{Line: "a", Digest: verify.DigestOf([]byte("a"))}, verify.Mark{Line: "b", Digest: verify.DigestOf([]byte("b"))}
 	tool := entry()
+	tool.Proof.Digest = b.Digest
 	for range 2 { // for two platforms
 		tool.Proof.AddLines(verify.JoinLines("acme", b, a, verify.Mark{Line: "c"}))
 	}
@@ -91,6 +92,10 @@ func TestLockNamesEachManifest(t *testing.T) {
 	}
 	if _, err := lockfile.Parse("kist.lock", bytes.Replace(text, []byte(`manifests = ["`), []byte(`manifests = ["x`), 1)); err == nil {
 		t.Error("what is no digest was accepted")
+	}
+	tool.Proof.Digest = verify.DigestOf([]byte("c"))
+	if _, err := lockfile.Parse("kist.lock", lockfile.Lock{Tools: []lockfile.Tool{tool}}.Encode()); err == nil {
+		t.Error("a lock whose manifest is not among its manifests was accepted")
 	}
 }
 

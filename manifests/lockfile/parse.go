@@ -2,6 +2,7 @@ package lockfile
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/kist-tools/kist/manifests"
@@ -90,6 +91,9 @@ func parseProof(t *tomldoc.Table) (p Proof) {
 			t.Fail("manifests: %v", err)
 		}
 		p.Lines = append(p.Lines, d)
+	}
+	if len(p.Lines) > 0 && !slices.Contains(p.Lines, p.Digest) {
+		t.Fail("manifests: the manifest itself is not among them")
 	}
 	return p
 }
