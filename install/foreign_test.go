@@ -13,6 +13,7 @@ import (
 	"github.com/kist-tools/kist/install/plan"
 	"github.com/kist-tools/kist/install/record"
 	"github.com/kist-tools/kist/verify"
+	"github.com/kist-tools/kist/verify/verifytest/short"
 )
 
 // foreignFiles are files that a user may have put into kist's directories, below the home: each name
@@ -95,7 +96,7 @@ func TestForeignFilesStay(t *testing.T) {
 		res, err := w.change(plan.Change{Install: w.releases("zig", "3.0", "bin/zig"), Remove: []record.ID{zig.ID}})
 		return res.Leftovers, err
 	}
-	for name, verb := range map[string]func(w *world) ([]Drift, error){
+	for name, verb := range short.Rows(t, map[string]func(w *world) ([]Drift, error){
 		"uninstall": func(w *world) ([]Drift, error) {
 			zig, _ := w.find("zig 1.0")
 			res, err := w.change(plan.Change{Remove: []record.ID{zig.ID}})
@@ -124,7 +125,7 @@ func TestForeignFilesStay(t *testing.T) {
 		},
 		"uninstall --all": func(w *world) ([]Drift, error) { return w.removeAll(false) },
 		"self uninstall":  func(w *world) ([]Drift, error) { return w.removeAll(true) },
-	} {
+	}, 2) {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
 			w.install(w.proved("zig 1.0"))

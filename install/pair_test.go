@@ -17,6 +17,7 @@ import (
 	"github.com/kist-tools/kist/install/plan"
 	"github.com/kist-tools/kist/install/record"
 	"github.com/kist-tools/kist/manifests/rootfs"
+	"github.com/kist-tools/kist/verify/verifytest/short"
 )
 
 // as opens an Installer with changed directories.
@@ -161,7 +162,7 @@ func TestEachBaseChangedAlone(t *testing.T) {
 // Two kists with different state directories on one data directory, at the same time,
 // from the very first change: one of them is refused, and the state is sound.
 func TestConcurrentStateDirectoriesAreRefused(t *testing.T) {
-	for range 12 {
+	for range 12 / short.Step(t, 4) {
 		w := newWorld(t)
 		releases := w.releases("zig", "1.0", "bin/zig")
 		var both sync.WaitGroup

@@ -56,7 +56,7 @@ func TestMain(m *testing.M) {
 func catchHangup() { signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP) }
 
 // TestScripts runs the scripts of testdata/script. With -short it runs a sample: the
-// first of each verb, and every tenth after it, by name.
+// first of each verb, and every twentieth after it, by name.
 func TestScripts(t *testing.T) {
 	catchHangup()
 	testscript.Run(t, testscript.Params{
@@ -93,10 +93,17 @@ func scriptFiles(t *testing.T) (files []string) {
 	if !testing.Short() {
 		return all
 	}
-	ofVerb := map[string]int{}
+	ofVerb := map[string]int{} // scripts so far
+	for _, cmd := range kistCommand().Commands() {
+		ofVerb[cmd.Name()] = 0
+	}
 	for _, file := range all {
 		verb, _, _ := strings.Cut(strings.TrimSuffix(filepath.Base(file), ".txtar"), "_")
-		if ofVerb[verb]%10 == 0 {
+		n, ok := ofVerb[verb]
+		if !ok {
+			continue
+		}
+		if n%20 == 0 {
 			files = append(files, file)
 		}
 		ofVerb[verb]++

@@ -18,7 +18,7 @@ import (
 // maximum size, alone and after a valid release, and as a keys document.
 func TestHostileManifestIsWithinBudget(t *testing.T) {
 	start := head + release(1, artifact(1))
-	for name, text := range short.Rows(t, manifesttest.HostileTOML(head, manifests.MaxManifest), 5) {
+	for name, text := range short.Rows(t, manifesttest.HostileTOML(head, manifests.MaxManifest), 9) {
 		t.Run(name, func(t *testing.T) {
 			data := text()
 			manifesttest.Budget(t, func() {
@@ -28,7 +28,7 @@ func TestHostileManifestIsWithinBudget(t *testing.T) {
 			})
 		})
 	}
-	for name, text := range short.Rows(t, manifesttest.HostileTOML(start, manifests.MaxManifest), 7) {
+	for name, text := range short.Rows(t, manifesttest.HostileTOML(start, manifests.MaxManifest), 11) {
 		t.Run("in a release: "+name, func(t *testing.T) {
 			data := text()
 			manifesttest.Budget(t, func() {
@@ -78,9 +78,11 @@ func TestHonestManifestIsWithinBudget(t *testing.T) {
 }
 
 // TestCatalogOfManyToolsIsWithinBudget lists a manifest of the maximum size in which
-// every release is of another tool, and resolves one of them.
+// every release is of another tool, and resolves one of them. With -short the manifest has
+// a quarter of the size.
 func TestCatalogOfManyToolsIsWithinBudget(t *testing.T) {
-	data := manifesttest.Fill(head, manifests.MaxManifest, func(i int) string {
+	part := short.Step(t, 4)
+	data := manifesttest.Fill(head, manifests.MaxManifest/part, func(i int) string {
 		return strings.Replace(release(1, artifact(1)), "tool=\"zig\"", fmt.Sprintf("tool=\"t%d\"", i), 1)
 	}, "")
 	manifesttest.Budget(t, func() {
@@ -89,10 +91,10 @@ func TestCatalogOfManyToolsIsWithinBudget(t *testing.T) {
 			t.Fatal(err)
 		}
 		c := newCatalog(m, verify.Document{}, Source{Channel: "acme", URL: "https://tools.acme.example/channel.toml", Granted: func(string) bool { return true }})
-		if n := len(c.Versions("")); n != len(m.Releases) || n < 50_000 {
+		if n := len(c.Versions("")); n != len(m.Releases) || n < 50_000/part {
 			t.Errorf("%d versions of %d releases", n, len(m.Releases))
 		}
-		if r, err := c.Resolve(manifests.Request{Tool: "t49999"}); err != nil || r.Version != "1" {
+		if r, err := c.Resolve(manifests.Request{Tool: fmt.Sprint("t", 50_000/part-1)}); err != nil || r.Version != "1" {
 			t.Errorf("%+v, %v", r, err)
 		}
 	})

@@ -17,7 +17,7 @@ import (
 func TestHostileManifestIsWithinBudget(t *testing.T) {
 	real := sample(t, "channel-rust-1.95.0-2026-04-16.toml.gz")
 	for where, start := range map[string]string{"alone": "manifest-version = \"2\"\n", "after a real one": string(real)} {
-		for name, text := range short.Rows(t, manifesttest.HostileTOML(start, manifests.MaxManifest), 7) {
+		for name, text := range short.Rows(t, manifesttest.HostileTOML(start, manifests.MaxManifest), 11) {
 			t.Run(where+": "+name, func(t *testing.T) {
 				data := text()
 				manifesttest.Budget(t, func() {

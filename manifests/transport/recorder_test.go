@@ -15,6 +15,7 @@ import (
 
 	"github.com/kist-tools/kist/manifests"
 	"github.com/kist-tools/kist/verify"
+	"github.com/kist-tools/kist/verify/verifytest/short"
 )
 
 // shelf is a transport of documents in memory.
@@ -249,15 +250,16 @@ func TestConcurrentSaves(t *testing.T) {
 
 func TestRecorderCeilings(t *testing.T) {
 	t.Parallel()
-	for name, c := range map[string]struct {
+	type row struct {
 		documents, size int
 		ok              bool
-	}{
+	}
+	for name, c := range short.Rows(t, map[string]row{
 		"at the document limit":   {maxDocuments, 1, true},
 		"over the document limit": {maxDocuments + 1, 1, false},
 		"at the size limit":       {4, 16 << 20, true},
 		"over the size limit":     {5, 16 << 20, false},
-	} {
+	}, 3) {
 		root, far := openRoot(t), shelf{}
 		recorder := &Recorder{From: far}
 		data := make([]byte, c.size)

@@ -18,6 +18,7 @@ import (
 	"github.com/kist-tools/kist/manifests/rootfs"
 	"github.com/kist-tools/kist/manifests/transport"
 	"github.com/kist-tools/kist/verify"
+	"github.com/kist-tools/kist/verify/verifytest/short"
 )
 
 // encode compresses data with the content encoding of that name.
@@ -50,11 +51,12 @@ func encode(t *testing.T, encoding string, data []byte) []byte {
 func TestEncodedArtifacts(t *testing.T) {
 	data, chunked := twoChunks()
 	other := spoiled(data, 1)
-	for name, c := range map[string]struct {
+	type row struct {
 		encoding string
 		body     []byte
 		ok       bool
-	}{
+	}
+	for name, c := range short.Rows(t, map[string]row{
 		"not encoded":                         {"", data, true},
 		"as it is, called gzip":               {"gzip", data, true},
 		"as it is, called x-gzip":             {"x-gzip", data, true},
@@ -74,7 +76,7 @@ func TestEncodedArtifacts(t *testing.T) {
 		"br":                                  {"br", data[:1000], false},
 		"gzip twice":                          {"gzip, gzip", encode(t, "gzip", encode(t, "gzip", data)), false},
 		"gzip, though the server says not so": {"", encode(t, "gzip", data), false},
-	} {
+	}, 3) {
 		for _, chunks := range []bool{true, false} {
 			a := chunked
 			if !chunks {

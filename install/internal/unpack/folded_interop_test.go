@@ -71,7 +71,7 @@ func TestCaseInsensitiveFileSystem(t *testing.T) {
 		{"links that leave", far(same), unpack.RuleTarget, unpack.RuleTarget},
 	}
 	for _, c := range cases {
-		for way, unpackOne := range bothWays {
+		for way, unpackOne := range bothWays(t) {
 			// A new disk for each case, since ntfs-3g mixes up files made right after a mass delete.
 			t.Run(c.name+"/"+way, func(t *testing.T) {
 				for where, base := range map[string]string{"folding": foldingDisk(t), "telling apart": t.TempDir()} {

@@ -271,9 +271,16 @@ func unpackSandboxed(t testing.TB, data []byte, layout manifests.Layout, limits 
 	return entries, err
 }
 
-// bothWays holds the ways to unpack one archive: in this process and in the sandbox.
-var bothWays = map[string]func(testing.TB, []byte, manifests.Layout, unpack.Limits) ([]record.Entry, error){
-	"in this process": unpackAll, "in the sandbox": unpackSandboxed,
+type unpackFunc func(testing.TB, []byte, manifests.Layout, unpack.Limits) ([]record.Entry, error)
+
+// bothWays returns the ways to unpack one archive: in this process and in the sandbox.
+// With -short few tests use the sandbox.
+func bothWays(tb testing.TB) map[string]unpackFunc {
+	ways := map[string]unpackFunc{"in this process": unpackAll}
+	if !short.Leaves(tb, 6) {
+		ways["in the sandbox"] = unpackSandboxed
+	}
+	return ways
 }
 
 // wantRefused requires that an archive is refused for rule, with the same error in this

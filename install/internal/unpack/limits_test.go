@@ -152,7 +152,7 @@ func TestLimitsOfEveryFormat(t *testing.T) {
 					c.set(&limits)
 				}
 				layout := manifests.Layout{Format: format}
-				for way, unpackOne := range bothWays {
+				for way, unpackOne := range bothWays(t) {
 					if _, err := unpackOne(t, pack(c.at), layout, limits); err != nil {
 						t.Errorf("at the limit, %s: %v", way, err)
 					}
@@ -182,7 +182,7 @@ func TestRatioLimitsUnpackedSize(t *testing.T) {
 			limits := unpack.DefaultLimits()
 			limits.Free, limits.Ratio = 0, 20
 			layout := manifests.Layout{Format: format}
-			for way, unpackOne := range bothWays {
+			for way, unpackOne := range bothWays(t) {
 				if _, err := unpackOne(t, c.at, layout, limits); err != nil {
 					t.Errorf("at the limit, %s: %v", way, err)
 				}

@@ -212,7 +212,7 @@ func TestZstdFrames(t *testing.T) {
 				wantRefused(t, c.data, manifests.Layout{Format: "tar.zst"}, unpack.DefaultLimits(), c.rule)
 				return
 			}
-			for way, unpackOne := range bothWays {
+			for way, unpackOne := range bothWays(t) {
 				if _, err := unpackOne(t, c.data, manifests.Layout{Format: "tar.zst"}, unpack.DefaultLimits()); err != nil {
 					t.Errorf("%s: %v", way, err)
 				}
@@ -231,7 +231,7 @@ func TestXZDictionaryLimit(t *testing.T) {
 			wantRefused(t, data, manifests.Layout{Format: "tar.xz"}, unpack.DefaultLimits(), unpack.RuleCeiling)
 			continue
 		}
-		for way, unpackOne := range bothWays {
+		for way, unpackOne := range bothWays(t) {
 			if _, err := unpackOne(t, data, manifests.Layout{Format: "tar.xz"}, unpack.DefaultLimits()); err != nil {
 				t.Errorf("128 MiB, %s: %v", way, err)
 			}

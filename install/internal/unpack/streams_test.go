@@ -82,7 +82,7 @@ func TestSeveralStreams(t *testing.T) {
 		"bzip2, zeros at the end": {"tar.bz2", join(fixture(t, "two.tar.bz2"), zeros)},
 	} {
 		t.Run(name, func(t *testing.T) {
-			for way, unpackOne := range bothWays {
+			for way, unpackOne := range bothWays(t) {
 				entries, err := unpackOne(t, c.data, manifests.Layout{Format: c.format}, unpack.DefaultLimits())
 				if err != nil || list(entries) != "a b" || entries[1].Digest != verify.DigestOf([]byte("y\n")) {
 					t.Errorf("%s: %q, %v", way, list(entries), err)

@@ -99,7 +99,7 @@ func TestParsersRefuseOtherDocuments(t *testing.T) {
 func TestHostileIndexIsWithinBudget(t *testing.T) {
 	for reader, listed := range indexes() {
 		index := manifests.Index{Channel: reader, Tool: reader, Ref: "https://mirror.example/index", Parse: listed.parse, Numbering: listed.numbering}
-		for name, text := range short.Rows(t, manifesttest.HostileIndexes(manifests.MaxHint/4, 50_000), 5) {
+		for name, text := range short.Rows(t, manifesttest.HostileIndexes(manifests.MaxHint/4, 50_000), 8) {
 			t.Run(reader+": "+name, func(t *testing.T) {
 				u := &manifesttest.Upstream{Files: map[string][]byte{index.Ref: text()}}
 				manifesttest.Budget(t, func() {
