@@ -1,4 +1,4 @@
-package manifests
+package manifests_test
 
 import (
 	"errors"
@@ -9,13 +9,14 @@ import (
 
 	"pgregory.net/rapid"
 
+	"github.com/kist-tools/kist/manifests"
 	"github.com/kist-tools/kist/verify"
 )
 
 func TestCommandNames(t *testing.T) {
 	for _, good := range []string{"go", "clang++", "g++-14", "python3.13", "[", "[.exe", "_x", "0ad", "7z", "PATH", "go.exe", "npm.cmd",
 		"kist-helper", "kistle", "akist", "kist.sh", "kist.exe.txt", "sudo", "con", strings.Repeat("a", 255)} {
-		if err := ValidCommand(good); err != nil {
+		if err := manifests.ValidCommand(good); err != nil {
 			t.Errorf("%q: %v", good, err)
 		}
 	}
@@ -23,20 +24,20 @@ func TestCommandNames(t *testing.T) {
 		"[a", "a[", "[[", "a/b", `a\b`, "a\nb", "a\x00b", "é", "a\u202egnp.exe", "g\u200bit", "a\u00adb", "ａ", "a:b", "a@b", "a,b", "a|b",
 		"kist", "Kist", "KIST", "kist.exe", "KIST.EXE", "kist.cmd", "kist.bat", "kist.com", "kist.ps1", "kist.", "kist..", "kist.exe.", "kist..exe",
 		strings.Repeat("a", 256), strings.Repeat("a", 252) + ".exe"} {
-		if ValidCommand(bad) == nil {
+		if manifests.ValidCommand(bad) == nil {
 			t.Errorf("%q was accepted", bad)
 		}
-		if MatchedCommand(bad) == nil {
+		if manifests.MatchedCommand(bad) == nil {
 			t.Errorf("%q was accepted as a match of a pattern", bad)
 		}
 	}
 	for _, name := range []string{"sudo", "SUDO", "sudo.exe", "su", "doas", "pkexec"} {
-		if MatchedCommand(name) == nil || ValidCommand(name) != nil {
+		if manifests.MatchedCommand(name) == nil || manifests.ValidCommand(name) != nil {
 			t.Errorf("%q: want it accepted only if a release names it", name)
 		}
 	}
 	for _, good := range []string{"go", "[", "sudoku", "sum", "ssh"} {
-		if err := MatchedCommand(good); err != nil {
+		if err := manifests.MatchedCommand(good); err != nil {
 			t.Errorf("matched %q: %v", good, err)
 		}
 	}
@@ -49,10 +50,10 @@ func TestCommandAlphabet(t *testing.T) {
 	letters := rapid.OneOf(rapid.SampledFrom([]rune("kistKIST.exe-_+[ ]*/\u200b\u202eé")), rapid.Rune())
 	rapid.Check(t, func(t *rapid.T) {
 		name := rapid.StringOfN(letters, 0, 8, -1).Draw(t, "name")
-		if programStem(name) != name || strings.EqualFold(strings.TrimRight(name, "."), "kist") || programStem(strings.TrimRight(name, ".")) != strings.TrimRight(name, ".") {
+		if manifests.ProgramStem(name) != name || strings.EqualFold(strings.TrimRight(name, "."), "kist") || manifests.ProgramStem(strings.TrimRight(name, ".")) != strings.TrimRight(name, ".") {
 			return
 		}
-		if got, want := ValidCommand(name) == nil, documented.MatchString(name); got != want {
+		if got, want := manifests.ValidCommand(name) == nil, documented.MatchString(name); got != want {
 			t.Fatalf("%q: accepted %v, want %v", name, got, want)
 		}
 	})
@@ -73,24 +74,24 @@ func TestCommandPatterns(t *testing.T) {
 		{"bin/[[]", "", "", "bin/[", "bin/a"},
 		{"bin/[ab]", "", "", "bin/a", "bin/c"},
 	} {
-		if err := ValidCommandPattern(test.pattern); err != nil {
+		if err := manifests.ValidCommandPattern(test.pattern); err != nil {
 			t.Errorf("%s: %v", test.pattern, err)
 		}
-		if name, ok := CommandName(test.pattern); ok != (test.name != "") || ok && name != test.name {
+		if name, ok := manifests.CommandName(test.pattern); ok != (test.name != "") || ok && name != test.name {
 			t.Errorf("%s names %q, %v", test.pattern, name, ok)
 		}
-		if p, ok := CommandPath(test.pattern); ok != (test.path != "") || ok && p != test.path {
+		if p, ok := manifests.CommandPath(test.pattern); ok != (test.path != "") || ok && p != test.path {
 			t.Errorf("%s is the path %q, %v", test.pattern, p, ok)
 		}
-		if ok, err := MatchCommand(test.pattern, test.matches); !ok || err != nil {
+		if ok, err := manifests.MatchCommand(test.pattern, test.matches); !ok || err != nil {
 			t.Errorf("%s does not match %s: %v", test.pattern, test.matches, err)
 		}
-		if ok, err := MatchCommand(test.pattern, test.not); ok || err != nil {
+		if ok, err := manifests.MatchCommand(test.pattern, test.not); ok || err != nil {
 			t.Errorf("%s matches %s: %v", test.pattern, test.not, err)
 		}
 	}
 	for _, bad := range []string{"bin/kist", "*/kist", "Kist.exe", "bin/-rf", "bin/a b", "bin/g\u200bit", "bin/[a", "[/x", "bin[", "bin/[a-"} {
-		if ValidCommandPattern(bad) == nil {
+		if manifests.ValidCommandPattern(bad) == nil {
 			t.Errorf("%q was accepted", bad)
 		}
 		r := validRelease()
@@ -99,7 +100,7 @@ func TestCommandPatterns(t *testing.T) {
 			t.Errorf("a release with %q: %v", bad, err)
 		}
 	}
-	if _, err := MatchCommand("bin/[a", "bin/a"); !errors.Is(err, path.ErrBadPattern) {
+	if _, err := manifests.MatchCommand("bin/[a", "bin/a"); !errors.Is(err, path.ErrBadPattern) {
 		t.Errorf("a malformed pattern: %v", err)
 	}
 }

@@ -1,4 +1,4 @@
-package manifests
+package manifests_test
 
 import (
 	"net/url"
@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"pgregory.net/rapid"
+
+	"github.com/kist-tools/kist/manifests"
 )
 
 func TestRedact(t *testing.T) {
@@ -26,7 +28,7 @@ func TestRedact(t *testing.T) {
 		{"file:///home/me@work/channel", "file:///home/me@work/channel"},
 		{"", ""},
 	} {
-		if got := Redact(c.ref); got != c.want {
+		if got := manifests.Redact(c.ref); got != c.want {
 			t.Errorf("Redact(%q) = %q, want %q", c.ref, got, c.want)
 		}
 	}
@@ -51,7 +53,7 @@ func TestLocate(t *testing.T) {
 		{"../mirror", "channel.toml", "file:///work%20dir/mirror/channel.toml"},
 		{".", "channel.toml", "file:///work%20dir/here/channel.toml"},
 	} {
-		got, err := Locate(c.where, cwd, c.name)
+		got, err := manifests.Locate(c.where, cwd, c.name)
 		if err != nil || got != c.want {
 			t.Errorf("Locate(%q, %q) = %q, %v; want %q", c.where, c.name, got, err, c.want)
 		}
@@ -60,7 +62,7 @@ func TestLocate(t *testing.T) {
 		"", "ftp://example.org/x", "https://", "https://example.org/?token=1", "https://example.org/?", "https://example.org/#x",
 		"file://server/share", "file:relative", "file://user:secret@/x", "https://user:sec\x00ret@example.org/", "https://:80/x",
 	} {
-		got, err := Locate(where, cwd, "channel.toml")
+		got, err := manifests.Locate(where, cwd, "channel.toml")
 		if err == nil {
 			t.Errorf("Locate(%q) = %q, want an error", where, got)
 		} else if strings.Contains(err.Error(), "secret") || strings.Contains(err.Error(), "sec\x00ret") {
@@ -78,18 +80,18 @@ func TestJoin(t *testing.T) {
 		{"https://example.org/channel.toml", "a b#c?d%2e+~:@é/f", "https://example.org/a%20b%23c%3Fd%252e%2B~:@%C3%A9/f"},
 		{"file:///srv/channel.toml", "a b", "file:///srv/a%20b"},
 	} {
-		got, err := Join(c.manifest, c.rel)
+		got, err := manifests.Join(c.manifest, c.rel)
 		if err != nil || got != c.want {
 			t.Errorf("Join(%q, %q) = %q, %v; want %q", c.manifest, c.rel, got, err, c.want)
 		}
 	}
 	for _, rel := range []string{"", ".", "..", "../x", "a/../../x", "a/..", "a/./b", "./a", "/x", "//x", "a//b", "a/", `..\x`, `a\b`, "a\x00b", "a\nb", "a\xffb"} {
-		if got, err := Join("https://example.org/acme/channel.toml", rel); err == nil {
+		if got, err := manifests.Join("https://example.org/acme/channel.toml", rel); err == nil {
 			t.Errorf("Join(%q) = %q, want an error", rel, got)
 		}
 	}
 	for _, manifest := range []string{"", "x", "https:x", "https://example.org/a?b", "https://example.org/a#b", "https://u:secret@exa mple/"} {
-		got, err := Join(manifest, "x")
+		got, err := manifests.Join(manifest, "x")
 		if err == nil {
 			t.Errorf("Join(%q, x) = %q, want an error", manifest, got)
 		} else if strings.Contains(err.Error(), "secret") {
@@ -106,7 +108,7 @@ func TestRedactDropsUser(t *testing.T) {
 		u := url.URL{Scheme: "https", User: user, Host: "example.org", Path: "/" + rapid.StringMatching(`[a-z@:%/ ]*`).Draw(t, "path")}
 		with := u.String()
 		u.User = nil
-		if got := Redact(with); got != u.String() {
+		if got := manifests.Redact(with); got != u.String() {
 			t.Fatalf("Redact(%q) = %q, want %q", with, got, u.String())
 		}
 	})
@@ -118,14 +120,14 @@ func FuzzRefs(f *testing.F) {
 	f.Add("user:secret@host", "a%2e%2e/b")
 	f.Add("//u@h", ".")
 	f.Fuzz(func(t *testing.T, manifest, rel string) {
-		clean := Redact(manifest)
+		clean := manifests.Redact(manifest)
 		if u, err := url.Parse(clean); err == nil && u.User != nil {
 			t.Fatalf("Redact(%q) = %q still names a user", manifest, clean)
 		}
-		if again := Redact(clean); again != clean {
+		if again := manifests.Redact(clean); again != clean {
 			t.Fatalf("Redact(%q) = %q, but redacted twice it is %q", manifest, clean, again)
 		}
-		ref, err := Join(manifest, rel)
+		ref, err := manifests.Join(manifest, rel)
 		if err != nil {
 			return
 		}

@@ -1,4 +1,4 @@
-package manifests
+package manifests_test
 
 import (
 	"slices"
@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"pgregory.net/rapid"
+
+	"github.com/kist-tools/kist/manifests"
 )
 
 // releases are versions of real upstreams. Each list is in the order of release within
@@ -55,11 +57,11 @@ func TestRealVersionsAreInOrder(t *testing.T) {
 	for upstream, list := range releases {
 		versions := strings.Fields(list)
 		for i, a := range versions {
-			if !Ordered(a) {
+			if !manifests.Ordered(a) {
 				t.Errorf("%s: %s cannot be ordered", upstream, a)
 			}
 			for j, b := range versions {
-				if got := CompareVersions(a, b); got < 0 != (i < j) || got > 0 != (i > j) {
+				if got := manifests.CompareVersions(a, b); got < 0 != (i < j) || got > 0 != (i > j) {
 					t.Errorf("%s: %s against %s is %d", upstream, a, b, got)
 				}
 			}
@@ -71,7 +73,7 @@ func TestEqualVersions(t *testing.T) {
 	for _, same := range [][2]string{{"1", "1.0.0"}, {"v1.2", "1.2"}, {"1.2+a", "1.2+b"}, {"1.2", "1.2+acme"}, {"1.02", "1.2"}, {"1.0.0.Final", "1.0"},
 		{"1.0.0.RELEASE", "1.0.0"}, {"1.0-RC1", "1.0rc1"}, {"1.0.0-rc.1", "1.0rc1"}, {"3.0a1", "3.0-alpha-1"}, {"33.4-jre", "33.4"}, {"jdk-21.0.5+11", "21.0.5+11"},
 		{"2.0.CR1", "2.0rc1"}, {"nightly", "odd"}} {
-		if got := CompareVersions(same[0], same[1]); got != 0 {
+		if got := manifests.CompareVersions(same[0], same[1]); got != 0 {
 			t.Errorf("%s and %s: %d, want 0", same[0], same[1], got)
 		}
 	}
@@ -80,18 +82,18 @@ func TestEqualVersions(t *testing.T) {
 func TestPrereleases(t *testing.T) {
 	for _, v := range strings.Fields("1.27rc1 3.13.0a1 3.13.0b2 2.0.0-rc.1 1.0-alpha 1.0-beta.2 1.0.dev3 0.14.0-dev.12+abc 17beta1 3.4.0-preview1 22-ea+5 5.3.0.M1 " +
 		"6.0-SNAPSHOT 9.8p1-rc1 1.0~x 1.0.0-acme 1.0.0-0 14-20240101 nightly nightly-2026-11-01 dev rc1 1.0-CANARY") {
-		if !Prerelease(v) {
+		if !manifests.Prerelease(v) {
 			t.Errorf("%s is a pre-release", v)
 		}
 	}
 	for _, v := range strings.Fields("1.27 1.0.0.Final 1.0.0.RELEASE r26d r26 9.8p1 1.1.1a 1.1.1w 2024b 21.0.5+11 1.21.0+ent 8u402-b06 1.9.3-p551 7.1.1-29 1.0.post1 " +
 		"1.0-r1 33.4-jre 5.9-RELEASE 21.0.10+7-LTS 2026-11-22 deadbeef a1b2c3d") {
-		if Prerelease(v) {
+		if manifests.Prerelease(v) {
 			t.Errorf("%s is not a pre-release", v)
 		}
 	}
 	for _, v := range strings.Fields("nightly odd deadbeef a1b2c3d 1.2.x 1.x 1..2 1.2. -1 1.2foo 1.2.foo 1.2+ё nightly-2026-11-01 b4567") {
-		if v != "1.2+ё" && Ordered(v) {
+		if v != "1.2+ё" && manifests.Ordered(v) {
 			t.Errorf("%s can be ordered", v)
 		}
 	}
@@ -108,12 +110,12 @@ func TestMatchesVersion(t *testing.T) {
 		{"=1.20", "1.20", true}, {"=1.20", "1.20.14", false}, {"=1.20", "=1.20", false}, {"=", "1", false}, {"nightly", "nightly-2026-11-01", false},
 		{"odd", "odd-1", false}, {"odd", "odd", true}, {"1.9", "1.9.3-p551", true},
 	} {
-		if got := MatchesVersion(m.asked, m.version); got != m.want {
+		if got := manifests.MatchesVersion(m.asked, m.version); got != m.want {
 			t.Errorf("%q matches %q: %v", m.asked, m.version, got)
 		}
 	}
 	for v, line := range map[string]bool{"1": true, "1.20": true, "v1.20": true, "1.20.1": false, "1.20rc1": false, "21+35": false, "nightly": false, "2026-11-22": false} {
-		if IsVersionLine(v) != line {
+		if manifests.IsVersionLine(v) != line {
 			t.Errorf("%s: a line %v", v, !line)
 		}
 	}
@@ -134,9 +136,9 @@ func TestNewestRelease(t *testing.T) {
 		"3.13.0a1 3.12.1 3.13.0rc1 3.9.9": "3.12.1",
 	} {
 		versions := strings.Fields(list)
-		SortNewestFirst(versions, func(v string) string { return v })
+		manifests.SortNewestFirst(versions, func(v string) string { return v })
 		got := ""
-		if i := NewestRelease(versions); i >= 0 {
+		if i := manifests.NewestRelease(versions); i >= 0 {
 			got = versions[i]
 		}
 		if got != want {
@@ -149,7 +151,7 @@ func TestNearVersions(t *testing.T) {
 	have := strings.Fields("stable 1.27.4 1.27.0 1.26.8 1.26.0 1.25.16 1.25.14 1.25.1 1.24.0 1.20 1.20.14 1.18 1.9 1.8 nightly")
 	for asked, want := range map[string]string{"1.25.15": "1.25.16 1.25.14 1.25.1", "1.99": "1.27.4 1.27.0 1.26.8", "1.20.0": "1.20 1.20.14 1.18",
 		"1.28": "1.27.4 1.27.0 1.26.8", "=1.26.7": "1.26.8 1.26.0 1.27.0", "0.1": "1.8 1.9 1.18", "nightl": "nightly", "stabel": "stable"} {
-		if got := strings.Join(NearVersions(asked, have), " "); got != want {
+		if got := strings.Join(manifests.NearVersions(asked, have), " "); got != want {
 			t.Errorf("near %s: %s, want %s", asked, got, want)
 		}
 	}
@@ -170,14 +172,14 @@ func TestVersionOrderIsTotal(t *testing.T) {
 	sign := func(n int) int { return min(max(n, -1), 1) }
 	rapid.Check(t, func(t *rapid.T) {
 		a, b, c := versionTexts().Draw(t, "a"), versionTexts().Draw(t, "b"), versionTexts().Draw(t, "c")
-		ab, bc, ac := CompareVersions(a, b), CompareVersions(b, c), CompareVersions(a, c)
-		if CompareVersions(a, a) != 0 || sign(ab) != -sign(CompareVersions(b, a)) {
-			t.Fatalf("%q, %q: %d one way, %d the other", a, b, ab, CompareVersions(b, a))
+		ab, bc, ac := manifests.CompareVersions(a, b), manifests.CompareVersions(b, c), manifests.CompareVersions(a, c)
+		if manifests.CompareVersions(a, a) != 0 || sign(ab) != -sign(manifests.CompareVersions(b, a)) {
+			t.Fatalf("%q, %q: %d one way, %d the other", a, b, ab, manifests.CompareVersions(b, a))
 		}
 		if ab <= 0 && bc <= 0 && (ac > 0 || ac == 0 && (ab < 0 || bc < 0)) {
 			t.Fatalf("%q %d %q %d %q, but the first against the last is %d", a, ab, b, bc, c, ac)
 		}
-		if Ordered(a) != Ordered(b) && (ab > 0) != Ordered(a) {
+		if manifests.Ordered(a) != manifests.Ordered(b) && (ab > 0) != manifests.Ordered(a) {
 			t.Fatalf("%q, %q: %d, but only one can be ordered", a, b, ab)
 		}
 	})
@@ -188,15 +190,15 @@ func TestVersionOrderIsTotal(t *testing.T) {
 func TestUnorderedVersionMovesNoOther(t *testing.T) {
 	text := func(v string) string { return v }
 	rapid.Check(t, func(t *rapid.T) {
-		list := rapid.SliceOfN(versionTexts().Filter(Ordered), 1, 6).Draw(t, "versions")
-		odd := versionTexts().Filter(func(v string) bool { return !Ordered(v) }).Draw(t, "odd")
+		list := rapid.SliceOfN(versionTexts().Filter(manifests.Ordered), 1, 6).Draw(t, "versions")
+		odd := versionTexts().Filter(func(v string) bool { return !manifests.Ordered(v) }).Draw(t, "odd")
 		more := slices.Insert(slices.Clone(list), rapid.IntRange(0, len(list)).Draw(t, "at"), odd)
-		SortNewestFirst(list, text)
-		SortNewestFirst(more, text)
+		manifests.SortNewestFirst(list, text)
+		manifests.SortNewestFirst(more, text)
 		if last := more[len(more)-1]; last != odd || !slices.Equal(more[:len(list)], list) {
 			t.Fatalf("%q with %q: %q", list, odd, more)
 		}
-		if list[NewestRelease(list)] != more[NewestRelease(more)] {
+		if list[manifests.NewestRelease(list)] != more[manifests.NewestRelease(more)] {
 			t.Fatalf("%q changes the newest of %q", odd, list)
 		}
 	})
@@ -209,10 +211,10 @@ func FuzzVersions(f *testing.F) {
 		}
 	}
 	f.Fuzz(func(t *testing.T, a, b string) {
-		if ab, ba := CompareVersions(a, b), CompareVersions(b, a); (ab < 0) != (ba > 0) || (ab == 0) != (ba == 0) {
+		if ab, ba := manifests.CompareVersions(a, b), manifests.CompareVersions(b, a); (ab < 0) != (ba > 0) || (ab == 0) != (ba == 0) {
 			t.Errorf("%q, %q: %d one way, %d the other", a, b, ab, ba)
 		}
-		if MatchesVersion(a, b) && a != b && Prerelease(b) && !strings.HasPrefix(a, "=") {
+		if manifests.MatchesVersion(a, b) && a != b && manifests.Prerelease(b) && !strings.HasPrefix(a, "=") {
 			t.Errorf("%q matches the pre-release %q", a, b)
 		}
 	})

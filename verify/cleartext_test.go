@@ -1,6 +1,10 @@
-package verify
+package verify_test
 
-import "testing"
+import (
+	"testing"
+
+	"github.com/kist-tools/kist/verify"
+)
 
 // The accepted headers are ones that programs write by themselves, from real
 // signatures.
@@ -29,7 +33,7 @@ func TestCleartextRefusesFreeTextInHeaders(t *testing.T) {
 		{"comment: https://openpgpjs.org\n", false},
 		{"Note: GnuPG v1\n", false},
 	} {
-		err := checkSignedHeaders([]byte(beginSignature + "\n" + test.headers + "\niQ=="))
+		err := verify.CheckSignedHeaders([]byte(verify.BeginSignature + "\n" + test.headers + "\niQ=="))
 		if test.fits != (err == nil) {
 			t.Errorf("%q: %v", test.headers, err)
 		}

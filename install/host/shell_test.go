@@ -1,4 +1,4 @@
-package host
+package host_test
 
 import (
 	"errors"
@@ -6,30 +6,32 @@ import (
 	"testing"
 
 	"pgregory.net/rapid"
+
+	"github.com/kist-tools/kist/install/host"
 )
 
 func TestGuessShell(t *testing.T) {
 	for _, test := range []struct {
 		os, env string
-		want    Shell
+		want    host.Shell
 	}{
-		{"linux", "", POSIX},
-		{"linux", "SHELL=/bin/bash", POSIX},
-		{"linux", "SHELL=/usr/bin/zsh", POSIX},
-		{"linux", "SHELL=/usr/bin/fish", Fish},
-		{"linux", "SHELL=/bin/bash FISH_VERSION=3.6.0", Fish},
-		{"linux", "SHELL=/usr/bin/fish BASH_VERSION=5.2", POSIX},
-		{"linux", "SHELL=/bin/bash PSModulePath=/opt/microsoft/powershell/7/Modules", PowerShell},
-		{"linux", "SHELL=/usr/bin/pwsh", PowerShell},
-		{"darwin", "SHELL=/opt/homebrew/bin/fish", Fish},
-		{"windows", "", PowerShell},
-		{"windows", `ComSpec=C:\Windows\system32\cmd.exe`, Cmd},
-		{"windows", `ComSpec=C:\Windows\system32\cmd.exe USERPROFILE=C:\Users\me PSModulePath=C:\Windows\Modules`, Cmd},
-		{"windows", `ComSpec=C:\Windows\system32\cmd.exe USERPROFILE=C:\Users\me PSModulePath=C:\Users\ME\Documents\PowerShell\Modules;C:\Windows\Modules`, PowerShell},
-		{"windows", `ComSpec=C:\Windows\system32\cmd.exe SHELL=C:\git\usr\bin\bash.exe`, POSIX},
+		{"linux", "", host.POSIX},
+		{"linux", "SHELL=/bin/bash", host.POSIX},
+		{"linux", "SHELL=/usr/bin/zsh", host.POSIX},
+		{"linux", "SHELL=/usr/bin/fish", host.Fish},
+		{"linux", "SHELL=/bin/bash FISH_VERSION=3.6.0", host.Fish},
+		{"linux", "SHELL=/usr/bin/fish BASH_VERSION=5.2", host.POSIX},
+		{"linux", "SHELL=/bin/bash PSModulePath=/opt/microsoft/powershell/7/Modules", host.PowerShell},
+		{"linux", "SHELL=/usr/bin/pwsh", host.PowerShell},
+		{"darwin", "SHELL=/opt/homebrew/bin/fish", host.Fish},
+		{"windows", "", host.PowerShell},
+		{"windows", `ComSpec=C:\Windows\system32\cmd.exe`, host.Cmd},
+		{"windows", `ComSpec=C:\Windows\system32\cmd.exe USERPROFILE=C:\Users\me PSModulePath=C:\Windows\Modules`, host.Cmd},
+		{"windows", `ComSpec=C:\Windows\system32\cmd.exe USERPROFILE=C:\Users\me PSModulePath=C:\Users\ME\Documents\PowerShell\Modules;C:\Windows\Modules`, host.PowerShell},
+		{"windows", `ComSpec=C:\Windows\system32\cmd.exe SHELL=C:\git\usr\bin\bash.exe`, host.POSIX},
 	} {
-		getenv := func(name string) string { return Getenv(strings.Fields(test.env), name) }
-		if got := GuessShell(getenv, test.os); got != test.want {
+		getenv := func(name string) string { return host.Getenv(strings.Fields(test.env), name) }
+		if got := host.GuessShell(getenv, test.os); got != test.want {
 			t.Errorf("%s with %q: %s, want %s", test.os, test.env, got, test.want)
 		}
 	}
@@ -57,17 +59,17 @@ func unquotePowerShell(s string) (value, rest string) {
 }
 
 func TestQuotePowerShell(t *testing.T) {
-	if got := quotePowerShell("it's ‘$x’ `n"); got != "'it''s ‘‘$x’’ `n'" {
+	if got := host.QuotePowerShell("it's ‘$x’ `n"); got != "'it''s ‘‘$x’’ `n'" {
 		t.Error(got)
 	}
 	rapid.Check(t, func(t *rapid.T) {
 		s := rapid.OneOf(rapid.String(), rapid.StringOf(rapid.SampledFrom([]rune("a'‘’‚‛\"$`\n\\")))).Draw(t, "s")
-		if got, rest := unquotePowerShell(quotePowerShell(s)); got != s || rest != "" {
+		if got, rest := unquotePowerShell(host.QuotePowerShell(s)); got != s || rest != "" {
 			t.Fatalf("%q: %q, then %q", s, got, rest)
 		}
 	})
 	// Bytes that are no text pass as they are.
-	if got := quotePowerShell("a\xff'\xfe"); got != "'a\xff''\xfe'" {
+	if got := host.QuotePowerShell("a\xff'\xfe"); got != "'a\xff''\xfe'" {
 		t.Errorf("%q", got)
 	}
 }
@@ -94,14 +96,14 @@ func readBatchLine(line string) (value string, ok bool) {
 }
 
 func TestQuoteCmd(t *testing.T) {
-	if got, err := Cmd.SetLine("X", `C:\100%\a&b^c`); err != nil || got != `@set "X=C:\100%%\a&b^c"` {
+	if got, err := host.Cmd.SetLine("X", `C:\100%\a&b^c`); err != nil || got != `@set "X=C:\100%%\a&b^c"` {
 		t.Errorf("%s, %v", got, err)
 	}
 	rapid.Check(t, func(t *rapid.T) {
 		s := rapid.OneOf(rapid.String(), rapid.StringOf(rapid.SampledFrom([]rune("a%\"&|<>^!()\n\r ")))).Draw(t, "s")
-		line, err := Cmd.SetLine("X", s)
+		line, err := host.Cmd.SetLine("X", s)
 		if strings.ContainsAny(s, "\"\r\n\x00") {
-			if !errors.Is(err, errUnquotable) {
+			if !errors.Is(err, host.ErrUnquotable) {
 				t.Fatalf("%q: %q, %v", s, line, err)
 			}
 			return
@@ -114,13 +116,13 @@ func TestQuoteCmd(t *testing.T) {
 
 func TestShellLines(t *testing.T) {
 	for _, test := range []struct {
-		to               Shell
+		to               host.Shell
 		set, unset, path string
 	}{
-		{POSIX, `export X='a'\''b'`, "unset X", `export PATH="$HOME/.local/bin:$PATH"`},
-		{Fish, `set -gx X 'a\'b';`, "set -e X;", `fish_add_path '/home/me/.local/bin'`},
-		{PowerShell, `${env:X} = 'a''b'`, "Remove-Item -ErrorAction Ignore Env:X", `$env:PATH = '/home/me/.local/bin' + [IO.Path]::PathSeparator + $env:PATH`},
-		{Cmd, `@set "X=a'b"`, `@set "X="`, `set "PATH=/home/me/.local/bin;%PATH%"`},
+		{host.POSIX, `export X='a'\''b'`, "unset X", `export PATH="$HOME/.local/bin:$PATH"`},
+		{host.Fish, `set -gx X 'a\'b';`, "set -e X;", `fish_add_path '/home/me/.local/bin'`},
+		{host.PowerShell, `${env:X} = 'a''b'`, "Remove-Item -ErrorAction Ignore Env:X", `$env:PATH = '/home/me/.local/bin' + [IO.Path]::PathSeparator + $env:PATH`},
+		{host.Cmd, `@set "X=a'b"`, `@set "X="`, `set "PATH=/home/me/.local/bin;%PATH%"`},
 	} {
 		set, err := test.to.SetLine("X", "a'b")
 		if err != nil || set != test.set || test.to.UnsetLine("X") != test.unset {
@@ -130,7 +132,7 @@ func TestShellLines(t *testing.T) {
 			t.Errorf("%s: %q, want %q", test.to, got, test.path)
 		}
 	}
-	if got := POSIX.PathLine("/it's/bin", "/home/me"); got != `export PATH='/it'\''s/bin':"$PATH"` {
+	if got := host.POSIX.PathLine("/it's/bin", "/home/me"); got != `export PATH='/it'\''s/bin':"$PATH"` {
 		t.Error(got)
 	}
 }
@@ -139,19 +141,19 @@ func TestShellLines(t *testing.T) {
 // it.
 func TestFormsForPrograms(t *testing.T) {
 	for value, want := range map[string]string{"/usr/bin:/bin": "A=/usr/bin:/bin", "": "A=", "a b $HOME": "A='a b $HOME'", "it's": "", "two\nlines": "", "\x00": ""} {
-		if line, err := DotEnvLine("A", value); line != want || (err == nil) != (want != "") {
+		if line, err := host.DotEnvLine("A", value); line != want || (err == nil) != (want != "") {
 			t.Errorf("%q: %q %v", value, line, err)
 		}
 	}
-	if text, err := GitHubLines("A", "b c=d"); err != nil || text != "A=b c=d\n" {
+	if text, err := host.GitHubLines("A", "b c=d"); err != nil || text != "A=b c=d\n" {
 		t.Errorf("one line: %q %v", text, err)
 	}
-	if text, err := GitHubLines("A", "\x00"); err == nil {
+	if text, err := host.GitHubLines("A", "\x00"); err == nil {
 		t.Errorf("a NUL: %q", text)
 	}
 	rapid.Check(t, func(t *rapid.T) {
 		value := rapid.StringMatching(`([a-z=<]{0,4}\n){1,4}[a-z]{0,4}`).Draw(t, "value")
-		text, err := GitHubLines("A", value)
+		text, err := host.GitHubLines("A", value)
 		first, rest, _ := strings.Cut(text, "\n")
 		end, ok := strings.CutPrefix(first, "A<<")
 		body, after, _ := strings.Cut(rest, "\n"+end+"\n") // the first line that is the word ends the value

@@ -1,4 +1,4 @@
-package plan
+package plan_test
 
 import (
 	"errors"
@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/kist-tools/kist/install/plan"
+
 	"pgregory.net/rapid"
 
 	"github.com/kist-tools/kist/install/record"
@@ -14,13 +16,13 @@ import (
 )
 
 // update plans the update of tool, keeping the last keep earlier releases.
-func (m *machine) update(tool, from, to string, keep int) Change {
+func (m *machine) update(tool, from, to string, keep int) plan.Change {
 	for id, r := range m.Receipts {
 		if m.Current.Has(id) && r.Tool == tool && r.Version == from {
-			return Change{Update: []Update{{id, release("acme", tool, to, tool)}}, Keep: &keep}
+			return plan.Change{Update: []plan.Update{{id, release("acme", tool, to, tool)}}, Keep: &keep}
 		}
 	}
-	return Change{}
+	return plan.Change{}
 }
 
 // earlier lists the releases that only older generations name, with their ranks.
@@ -44,13 +46,13 @@ func TestUpdateKeepsEarlierReleases(t *testing.T) {
 			t.Errorf("keep %d: %q, want %q", keep, got, want)
 		}
 		for back := range keep {
-			m.mustApply(t, Change{Rollback: true})
+			m.mustApply(t, plan.Change{Rollback: true})
 			if want := fmt.Sprintf("acme/a@%d* a=%[1]d", 4-back); m.summary() != want {
 				t.Errorf("keep %d: rolled back to %q, want %q", keep, m.summary(), want)
 			}
 		}
 		if keep < 4 {
-			if err := m.apply(Change{Rollback: true}); !errors.Is(err, ErrNoPrevious) {
+			if err := m.apply(plan.Change{Rollback: true}); !errors.Is(err, plan.ErrNoPrevious) {
 				t.Errorf("keep %d: one more rollback: %v", keep, err)
 			}
 		}
@@ -70,28 +72,28 @@ func TestEachToolKeepsItsOwn(t *testing.T) {
 	if got, want := m.earlier(), "a@1:1 b@3:1"; got != want {
 		t.Fatalf("kept %q, want %q", got, want)
 	}
-	m.mustApply(t, Change{Rollback: true})
+	m.mustApply(t, plan.Change{Rollback: true})
 	if got, want := m.summary(), "acme/a@2* acme/b@3* a=2 b=3"; got != want {
 		t.Errorf("rolled back to %q, want %q", got, want)
 	}
-	if err := m.apply(Change{Rollback: true}); !errors.Is(err, ErrNoPrevious) {
+	if err := m.apply(plan.Change{Rollback: true}); !errors.Is(err, plan.ErrNoPrevious) {
 		t.Errorf("a rollback to what was freed: %v", err)
 	}
 
 	// The same with another order: the parent of the current generation has lost a release.
 	m = newMachine()
 	m.mustApply(t, install(release("acme", "a", "1", "a"), release("acme", "b", "1", "b")))
-	m.mustApply(t, Change{Update: append(m.update("a", "1", "2", 1).Update, m.update("b", "1", "2", 1).Update...)})
+	m.mustApply(t, plan.Change{Update: append(m.update("a", "1", "2", 1).Update, m.update("b", "1", "2", 1).Update...)})
 	for id, r := range m.Receipts {
 		if r.Ref() == "acme/b@1" {
-			m.mustApply(t, Change{Free: []record.ID{id}})
+			m.mustApply(t, plan.Change{Free: []record.ID{id}})
 		}
 	}
 	if got, want := m.earlier(), "a@1:1"; got != want {
 		t.Fatalf("kept %q, want %q", got, want)
 	}
-	err := m.apply(Change{Rollback: true})
-	if freed, ok := errors.AsType[*FreedError](err); !ok || !slices.Equal(freed.Releases, []string{"acme/b@1"}) {
+	err := m.apply(plan.Change{Rollback: true})
+	if freed, ok := errors.AsType[*plan.FreedError](err); !ok || !slices.Equal(freed.Releases, []string{"acme/b@1"}) {
 		t.Errorf("rollback to a generation that lost a release: %v", err)
 	}
 }
@@ -102,7 +104,7 @@ func TestRollbackKeepsWhatItLeft(t *testing.T) {
 	keep := 1
 	m.mustApply(t, install(release("acme", "a", "1", "a")))
 	m.mustApply(t, m.update("a", "1", "2", keep))
-	m.mustApply(t, Change{Rollback: true, Keep: &keep})
+	m.mustApply(t, plan.Change{Rollback: true, Keep: &keep})
 	if got, want := m.earlier(), "a@2:1"; got != want {
 		t.Errorf("after the rollback: %q, want %q", got, want)
 	}
@@ -110,7 +112,7 @@ func TestRollbackKeepsWhatItLeft(t *testing.T) {
 	if got, want := m.earlier(), "a@1:1"; got != want {
 		t.Errorf("after an update: %q, want %q", got, want)
 	}
-	m.mustApply(t, Change{Rollback: true, Keep: &keep})
+	m.mustApply(t, plan.Change{Rollback: true, Keep: &keep})
 	if got, want := m.summary(), "acme/a@1* a=1"; got != want {
 		t.Errorf("rolled back to %q, want %q", got, want)
 	}
@@ -130,7 +132,7 @@ func TestNothingInForceIsFreed(t *testing.T) {
 		t.Errorf("kept %q", got)
 	}
 	inForce := m.id(t, "acme/a@2")
-	p, err := Make(m.State, Change{Free: []record.ID{inForce, "acme-a-9-00000000"}})
+	p, err := plan.Make(m.State, plan.Change{Free: []record.ID{inForce, "acme-a-9-00000000"}})
 	if err != nil || !p.Empty() {
 		t.Errorf("freeing what is in force or unknown: %+v, %v", p, err)
 	}
@@ -150,7 +152,7 @@ func TestFreeingKeepsInvariants(t *testing.T) {
 		m := newMachine()
 		keep := rapid.IntRange(0, 2).Draw(t, "keep")
 		for step := range rapid.IntRange(1, 15).Draw(t, "steps") {
-			c := Change{Keep: &keep}
+			c := plan.Change{Keep: &keep}
 			installed := m.Installed()
 			switch kind := rapid.IntRange(0, 4).Draw(t, "kind"); {
 			case kind == 0 || len(installed) == 0:
@@ -165,12 +167,12 @@ func TestFreeingKeepsInvariants(t *testing.T) {
 				c.Free = c.Free[:min(len(c.Free), 1)]
 			default:
 				r := rapid.SampledFrom(installed).Draw(t, "which")
-				c.Update = []Update{{r.ID, release("acme", r.Tool, fmt.Sprint(10+step))}}
+				c.Update = []plan.Update{{r.ID, release("acme", r.Tool, fmt.Sprint(10+step))}}
 			}
 			before := m.Current
 			err := m.apply(c)
-			_, freed := errors.AsType[*FreedError](err)
-			if err != nil && !errors.Is(err, ErrNoPrevious) && !freed {
+			_, freed := errors.AsType[*plan.FreedError](err)
+			if err != nil && !errors.Is(err, plan.ErrNoPrevious) && !freed {
 				t.Fatal(err)
 			}
 			for id, rank := range m.Earlier() {
@@ -179,7 +181,7 @@ func TestFreeingKeepsInvariants(t *testing.T) {
 				}
 			}
 			for id := range m.Receipts {
-				if !isNamed(m.Generations, id) {
+				if !plan.IsNamed(m.Generations, id) {
 					t.Fatalf("no generation names %s", id)
 				}
 			}

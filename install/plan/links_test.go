@@ -1,8 +1,9 @@
-package plan
+package plan_test
 
 import (
 	"testing"
 
+	"github.com/kist-tools/kist/install/plan"
 	"github.com/kist-tools/kist/install/record"
 )
 
@@ -17,7 +18,7 @@ func TestMakeExecutableChangesLiteralPathsOnly(t *testing.T) {
 		{Path: "lib", Type: record.Dir, Mode: 0o755},
 		{Path: "lib/other", Type: record.File, Mode: 0o640},
 	}
-	got := MakeExecutable([]string{"bin/plain", "bin/pri*", "bin/link", "bin/gone", "lib"}, entries)
+	got := plan.MakeExecutable([]string{"bin/plain", "bin/pri*", "bin/link", "bin/gone", "lib"}, entries)
 	for i, want := range []uint32{0o755, 0, 0o755, 0o600, 0o755, 0o750} {
 		if uint32(got[i].Mode) != want {
 			t.Errorf("%s: %o, want %o", got[i].Path, got[i].Mode, want)

@@ -1,9 +1,10 @@
-package plan
+package plan_test
 
 import (
 	"strings"
 	"testing"
 
+	"github.com/kist-tools/kist/install/plan"
 	"github.com/kist-tools/kist/install/record"
 	"github.com/kist-tools/kist/manifests"
 	"github.com/kist-tools/kist/verify"
@@ -52,7 +53,7 @@ func TestUpdateHoldsBack(t *testing.T) {
 			next.Evidence = verify.Evidence{Notes: []string{manifests.Unsigned}}
 		case distro:
 			next.Evidence = verify.Evidence{Name: "https://deb.example/debian/dists/trixie/main/binary-amd64/Packages.xz"}
-			if !fromDistro(next) {
+			if !plan.FromDistro(next) {
 				t.Fatalf("%s is no index of a distribution", next.Evidence.Name)
 			}
 		}
@@ -60,7 +61,7 @@ func TestUpdateHoldsBack(t *testing.T) {
 		for _, v := range strings.Fields(test.list) {
 			list = append(list, manifests.Version{Version: v})
 		}
-		if why := HeldBack(have, next, list); (why == "") != (test.held == "") || !strings.HasPrefix(why, test.held) {
+		if why := plan.HeldBack(have, next, list); (why == "") != (test.held == "") || !strings.HasPrefix(why, test.held) {
 			t.Errorf("%+v: %q", test, why)
 		}
 	}
@@ -84,7 +85,7 @@ func TestFollows(t *testing.T) {
 		{"1.20", "1.20", "=1.20", true},
 		{"1.20", "=1.20", "1.20", true},
 	} {
-		if got := Follows(record.Head{Version: test.version, Requested: test.was}, test.asked); got != test.follows {
+		if got := plan.Follows(record.Head{Version: test.version, Requested: test.was}, test.asked); got != test.follows {
 			t.Errorf("%+v: %v", test, got)
 		}
 	}

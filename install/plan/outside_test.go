@@ -1,8 +1,9 @@
-package plan
+package plan_test
 
 import (
 	"testing"
 
+	"github.com/kist-tools/kist/install/plan"
 	"github.com/kist-tools/kist/install/record"
 )
 
@@ -10,10 +11,10 @@ import (
 // planned: it is never installed here, and so never removed.
 func TestReleaseOfAnotherStoreBecomesDefault(t *testing.T) {
 	const prefix = "/opt/kist/data/kist/prefixes/acme-a-9-09000000"
-	outside := Outside{Head: record.Head{ID: "acme-a-9-09000000", Channel: "acme", Tool: "a", Version: "9",
+	outside := plan.Outside{Head: record.Head{ID: "acme-a-9-09000000", Channel: "acme", Tool: "a", Version: "9",
 		Commands: []record.Command{{Name: "a", Path: "bin/a"}, {Name: "a9", Path: "bin/a9"}}}, Prefix: prefix}
 	m := newMachine()
-	choose := Change{Outside: []Outside{outside}}
+	choose := plan.Change{Outside: []plan.Outside{outside}}
 	leads := func(when string, want ...record.CommandLink) {
 		t.Helper()
 		got := m.Current.Links
@@ -32,18 +33,18 @@ func TestReleaseOfAnotherStoreBecomesDefault(t *testing.T) {
 	links := []record.CommandLink{{Name: "a", ID: outside.ID, Target: "bin/a", Prefix: prefix}, {Name: "a9", ID: outside.ID, Target: "bin/a9", Prefix: prefix}}
 	m.mustApply(t, choose)
 	leads("chosen", links...)
-	if p, err := Make(m.State, choose); err != nil || !p.Empty() {
+	if p, err := plan.Make(m.State, choose); err != nil || !p.Empty() {
 		t.Errorf("chosen again: %+v, %v", p, err)
 	}
 	m.mustApply(t, install(release("acme", "b", "1", "b")))
 	leads("another tool", links[0], links[1], record.CommandLink{Name: "b", ID: m.id(t, "acme/b@1"), Target: "bin/b"})
-	m.mustApply(t, Change{Remove: []record.ID{m.id(t, "acme/b@1")}})
+	m.mustApply(t, plan.Change{Remove: []record.ID{m.id(t, "acme/b@1")}})
 	leads("the other tool is gone", links...)
 
 	m.mustApply(t, install(release("acme", "a", "1", "a")))
 	own := record.CommandLink{Name: "a", ID: m.id(t, "acme/a@1"), Target: "bin/a"}
 	leads("the first version here", own)
-	p, err := Make(m.State, choose)
+	p, err := plan.Make(m.State, choose)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -52,9 +53,9 @@ func TestReleaseOfAnotherStoreBecomesDefault(t *testing.T) {
 	}
 	m.mustApply(t, choose)
 	leads("chosen instead", links...)
-	m.mustApply(t, Change{Rollback: true})
+	m.mustApply(t, plan.Change{Rollback: true})
 	leads("rolled back", own)
 	m.mustApply(t, choose)
-	m.mustApply(t, Change{Remove: []record.ID{m.id(t, "acme/a@1")}})
+	m.mustApply(t, plan.Change{Remove: []record.ID{m.id(t, "acme/a@1")}})
 	leads("the version here is gone", links...)
 }

@@ -1,4 +1,4 @@
-package plan
+package plan_test
 
 import (
 	"errors"
@@ -12,6 +12,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"github.com/kist-tools/kist/install/plan"
 	"github.com/kist-tools/kist/install/record"
 	"github.com/kist-tools/kist/manifests"
 	"github.com/kist-tools/kist/verify"
@@ -21,12 +22,12 @@ var day = time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC)
 
 // A machine is a State in memory that applies plans.
 type machine struct {
-	State
+	plan.State
 	made byte
 }
 
 func newMachine() *machine {
-	return &machine{State: State{Bin: "/home/u/.local/bin", Generations: map[uint64]record.Generation{},
+	return &machine{State: plan.State{Bin: "/home/u/.local/bin", Generations: map[uint64]record.Generation{},
 		Receipts: map[record.ID]record.Head{}, Foreign: map[string]string{}}}
 }
 
@@ -49,8 +50,8 @@ func (m *machine) receipt(r manifests.Release) record.Head {
 }
 
 // apply plans c and carries the plan out.
-func (m *machine) apply(c Change) error {
-	p, err := Make(m.State, c)
+func (m *machine) apply(c plan.Change) error {
+	p, err := plan.Make(m.State, c)
 	if err != nil || p.Empty() {
 		return err
 	}
@@ -60,7 +61,7 @@ func (m *machine) apply(c Change) error {
 		for _, in := range p.Install {
 			fresh = append(fresh, m.receipt(in.Release))
 		}
-		if g, err = Next(m.State, p, fresh, day); err != nil {
+		if g, err = plan.Next(m.State, p, fresh, day); err != nil {
 			return err
 		}
 		g.Number = 1 + slices.Max(append(slices.Collect(maps.Keys(m.Generations)), 0))
@@ -91,7 +92,7 @@ func (m *machine) apply(c Change) error {
 	return nil
 }
 
-func (m *machine) mustApply(t interface{ Fatal(...any) }, c Change) {
+func (m *machine) mustApply(t interface{ Fatal(...any) }, c plan.Change) {
 	if err := m.apply(c); err != nil {
 		t.Fatal(err)
 	}
@@ -125,7 +126,7 @@ func (m *machine) id(t *testing.T, ref string) record.ID {
 	return ""
 }
 
-func install(rs ...manifests.Release) Change { return Change{Install: rs} }
+func install(rs ...manifests.Release) plan.Change { return plan.Change{Install: rs} }
 
 func TestOnlyFirstVersionBecomesDefault(t *testing.T) {
 	m := newMachine()
@@ -134,7 +135,7 @@ func TestOnlyFirstVersionBecomesDefault(t *testing.T) {
 	if got, want := m.summary(), "go/go@1.26.0 go/go@1.25.1* go=1.25.1"; got != want {
 		t.Errorf("installed: %s, want %s", got, want)
 	}
-	m.mustApply(t, Change{Install: []manifests.Release{release("go", "go", "1.27.0", "go")}, Links: AlwaysDefault})
+	m.mustApply(t, plan.Change{Install: []manifests.Release{release("go", "go", "1.27.0", "go")}, Links: plan.AlwaysDefault})
 	if got, want := m.summary(), "go/go@1.27.0* go/go@1.26.0 go/go@1.25.1 go=1.27.0"; got != want {
 		t.Errorf("installed: %s, want %s", got, want)
 	}
@@ -142,7 +143,7 @@ func TestOnlyFirstVersionBecomesDefault(t *testing.T) {
 
 func TestNoDefaultMakesNoLinks(t *testing.T) {
 	m := newMachine()
-	m.mustApply(t, Change{Install: []manifests.Release{release("go", "go", "1.25.1", "go")}, Links: NoLinks})
+	m.mustApply(t, plan.Change{Install: []manifests.Release{release("go", "go", "1.25.1", "go")}, Links: plan.NoLinks})
 	if got, want := m.summary(), "go/go@1.25.1"; got != want {
 		t.Errorf("installed: %s, want %s", got, want)
 	}
@@ -151,12 +152,12 @@ func TestNoDefaultMakesNoLinks(t *testing.T) {
 func TestInstallAgainIsEmpty(t *testing.T) {
 	m := newMachine()
 	m.mustApply(t, install(release("go", "go", "1.25.1", "go")))
-	p, err := Make(m.State, install(release("go", "go", "1.25.1", "go")))
+	p, err := plan.Make(m.State, install(release("go", "go", "1.25.1", "go")))
 	if err != nil || !p.Empty() {
 		t.Errorf("plan %+v, %v; want nothing to do", p, err)
 	}
 	m.mustApply(t, install(release("go", "go", "1.26.0", "go")))
-	m.mustApply(t, Change{Install: []manifests.Release{release("go", "go", "1.26.0", "go")}, Links: AlwaysDefault})
+	m.mustApply(t, plan.Change{Install: []manifests.Release{release("go", "go", "1.26.0", "go")}, Links: plan.AlwaysDefault})
 	if got, want := m.summary(), "go/go@1.26.0* go/go@1.25.1 go=1.26.0"; got != want {
 		t.Errorf("--default on an installed version: %s, want %s", got, want)
 	}
@@ -172,7 +173,7 @@ func TestAddingComponentReplacesPrefixAndKeepsDefault(t *testing.T) {
 	if m.Current.Has(old) || m.summary() != "acme/zig@1.0* zig=1.0" {
 		t.Errorf("installed: %s (old prefix still in the generation: %v)", m.summary(), m.Current.Has(old))
 	}
-	m.mustApply(t, Change{Remove: []record.ID{m.id(t, "acme/zig@1.0")}})
+	m.mustApply(t, plan.Change{Remove: []record.ID{m.id(t, "acme/zig@1.0")}})
 	if _, left := m.Receipts[old]; left || m.summary() != "" {
 		t.Errorf("uninstall left the older prefix of the version: %s", m.summary())
 	}
@@ -194,7 +195,7 @@ func TestUninstallingDefaultPromotesOnlyRemainingVersion(t *testing.T) {
 		for _, v := range test.installed {
 			m.mustApply(t, install(release("acme", "a", v, "a")))
 		}
-		m.mustApply(t, Change{Remove: []record.ID{m.id(t, "acme/a@"+test.remove)}})
+		m.mustApply(t, plan.Change{Remove: []record.ID{m.id(t, "acme/a@"+test.remove)}})
 		if got := m.summary(); got != test.want {
 			t.Errorf("%v without %s: %s, want %s", test.installed, test.remove, got, test.want)
 		}
@@ -216,7 +217,7 @@ func TestRemovalKeepsDefaultThatChangeChooses(t *testing.T) {
 		for _, v := range []string{"1.1", "1.2", "1.3"} {
 			m.mustApply(t, install(release("acme", "a", v, "a")))
 		}
-		c := Change{Default: []record.ID{m.id(t, "acme/a@1.2")}}
+		c := plan.Change{Default: []record.ID{m.id(t, "acme/a@1.2")}}
 		for _, v := range test.remove {
 			c.Remove = append(c.Remove, m.id(t, "acme/a@"+v))
 		}
@@ -232,11 +233,11 @@ func TestUninstallPrunesGenerationsThatNameVersion(t *testing.T) {
 	m.mustApply(t, install(release("acme", "a", "1", "a")))
 	m.mustApply(t, install(release("acme", "b", "1", "b")))
 	m.mustApply(t, install(release("acme", "c", "1", "c")))
-	m.mustApply(t, Change{Remove: []record.ID{m.id(t, "acme/b@1")}})
+	m.mustApply(t, plan.Change{Remove: []record.ID{m.id(t, "acme/b@1")}})
 	if got, want := slices.Sorted(maps.Keys(m.Generations)), []uint64{1, 4}; !slices.Equal(got, want) {
 		t.Errorf("generations %v, want %v", got, want)
 	}
-	m.mustApply(t, Change{Rollback: true})
+	m.mustApply(t, plan.Change{Rollback: true})
 	if got, want := m.summary(), "acme/a@1* a=1"; got != want {
 		t.Errorf("after rollback: %s, want %s", got, want)
 	}
@@ -244,17 +245,17 @@ func TestUninstallPrunesGenerationsThatNameVersion(t *testing.T) {
 
 func TestRollbackReturnsToParentGeneration(t *testing.T) {
 	m := newMachine()
-	if err := m.apply(Change{Rollback: true}); !errors.Is(err, ErrNoPrevious) {
+	if err := m.apply(plan.Change{Rollback: true}); !errors.Is(err, plan.ErrNoPrevious) {
 		t.Errorf("rollback of nothing: %v", err)
 	}
 	m.mustApply(t, install(release("acme", "a", "1", "a")))
-	if err := m.apply(Change{Rollback: true}); !errors.Is(err, ErrNoPrevious) {
+	if err := m.apply(plan.Change{Rollback: true}); !errors.Is(err, plan.ErrNoPrevious) {
 		t.Errorf("rollback of the first generation: %v", err)
 	}
 	m.mustApply(t, install(release("acme", "b", "1", "b")))
-	m.mustApply(t, Change{Rollback: true})
+	m.mustApply(t, plan.Change{Rollback: true})
 	m.mustApply(t, install(release("acme", "c", "1", "c")))
-	m.mustApply(t, Change{Rollback: true})
+	m.mustApply(t, plan.Change{Rollback: true})
 	if got, want := m.summary(), "acme/a@1* a=1"; got != want {
 		t.Errorf("the abandoned branch came back: %s, want %s", got, want)
 	}
@@ -264,14 +265,14 @@ func TestDefaultSwitchesLinks(t *testing.T) {
 	m := newMachine()
 	m.mustApply(t, install(release("acme", "a", "1", "a")))
 	m.mustApply(t, install(release("acme", "a", "2", "a", "a2")))
-	m.mustApply(t, Change{Default: []record.ID{m.id(t, "acme/a@2")}})
+	m.mustApply(t, plan.Change{Default: []record.ID{m.id(t, "acme/a@2")}})
 	if got, want := m.summary(), "acme/a@2* acme/a@1 a=2 a2=2"; got != want {
 		t.Errorf("installed: %s, want %s", got, want)
 	}
-	if err := m.apply(Change{Default: []record.ID{"acme-a-3-00000000"}}); !errors.Is(err, ErrNotInstalled) {
+	if err := m.apply(plan.Change{Default: []record.ID{"acme-a-3-00000000"}}); !errors.Is(err, plan.ErrNotInstalled) {
 		t.Errorf("default of a release that is not installed: %v", err)
 	}
-	if err := m.apply(Change{Remove: []record.ID{"acme-a-3-00000000"}}); !errors.Is(err, ErrNotInstalled) {
+	if err := m.apply(plan.Change{Remove: []record.ID{"acme-a-3-00000000"}}); !errors.Is(err, plan.ErrNotInstalled) {
 		t.Errorf("removal of a release that is not installed: %v", err)
 	}
 }
@@ -280,17 +281,17 @@ func TestCommandBelongsToOneTool(t *testing.T) {
 	m := newMachine()
 	m.mustApply(t, install(release("acme", "a", "1", "tool")))
 	before := m.summary()
-	var conflict *ConflictError
-	if _, err := Make(m.State, install(release("acme", "b", "1", "tool"))); !errors.As(err, &conflict) {
+	var conflict *plan.ConflictError
+	if _, err := plan.Make(m.State, install(release("acme", "b", "1", "tool"))); !errors.As(err, &conflict) {
 		t.Errorf("Make missed the conflict of a literal command: %v", err)
 	}
 	hidden := release("acme", "b", "1", "tool")
 	hidden.Commands = []string{"bin/*"}
-	p, err := Make(m.State, install(hidden))
+	p, err := plan.Make(m.State, install(hidden))
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = Next(m.State, p, []record.Head{m.receipt(release("acme", "b", "1", "tool"))}, day)
+	_, err = plan.Next(m.State, p, []record.Head{m.receipt(release("acme", "b", "1", "tool"))}, day)
 	if !errors.As(err, &conflict) || conflict.Owner != "acme/a@1" || conflict.Wants != "acme/b@1" {
 		t.Errorf("conflict: %v", err)
 	}
@@ -298,18 +299,18 @@ func TestCommandBelongsToOneTool(t *testing.T) {
 		t.Errorf("a refused change changed %s to %s", before, m.summary())
 	}
 	// The same release is accepted without links, and after its rival is removed.
-	m.mustApply(t, Change{Install: []manifests.Release{release("acme", "b", "1", "tool")}, Links: NoLinks})
+	m.mustApply(t, plan.Change{Install: []manifests.Release{release("acme", "b", "1", "tool")}, Links: plan.NoLinks})
 	// Both are installed now; the linked one owns the name, whichever sorts first.
-	if err := m.apply(Change{Default: []record.ID{m.id(t, "acme/b@1")}}); !errors.As(err, &conflict) || conflict.Owner != "acme/a@1" {
+	if err := m.apply(plan.Change{Default: []record.ID{m.id(t, "acme/b@1")}}); !errors.As(err, &conflict) || conflict.Owner != "acme/a@1" {
 		t.Errorf("the default that sorts later took the name: %v", err)
 	}
-	m.mustApply(t, Change{Remove: []record.ID{m.id(t, "acme/a@1")}})
-	m.mustApply(t, Change{Default: []record.ID{m.id(t, "acme/b@1")}})
+	m.mustApply(t, plan.Change{Remove: []record.ID{m.id(t, "acme/a@1")}})
+	m.mustApply(t, plan.Change{Default: []record.ID{m.id(t, "acme/b@1")}})
 	if got, want := m.summary(), "acme/b@1* tool=1"; got != want {
 		t.Errorf("installed: %s, want %s", got, want)
 	}
-	m.mustApply(t, Change{Install: []manifests.Release{release("acme", "a", "2", "tool")}, Links: NoLinks})
-	if err := m.apply(Change{Default: []record.ID{m.id(t, "acme/a@2")}}); !errors.As(err, &conflict) || conflict.Owner != "acme/b@1" || conflict.Wants != "acme/a@2" {
+	m.mustApply(t, plan.Change{Install: []manifests.Release{release("acme", "a", "2", "tool")}, Links: plan.NoLinks})
+	if err := m.apply(plan.Change{Default: []record.ID{m.id(t, "acme/a@2")}}); !errors.As(err, &conflict) || conflict.Owner != "acme/b@1" || conflict.Wants != "acme/a@2" {
 		t.Errorf("the default that sorts first took the name: %v", err)
 	}
 }
@@ -317,7 +318,7 @@ func TestCommandBelongsToOneTool(t *testing.T) {
 func TestInstallRefusesForeignFile(t *testing.T) {
 	m := newMachine()
 	m.Foreign["a"] = "a file"
-	var foreign *ForeignFileError
+	var foreign *plan.ForeignFileError
 	if err := m.apply(install(release("acme", "a", "1", "a"))); !errors.As(err, &foreign) || foreign.Path != "/home/u/.local/bin/a" {
 		t.Errorf("foreign file: %v", err)
 	}
@@ -332,14 +333,14 @@ func TestInstallRefusesForeignFile(t *testing.T) {
 func TestRollbackRefusesForeignFile(t *testing.T) {
 	m := newMachine()
 	m.mustApply(t, install(release("acme", "a", "1", "a")))
-	m.mustApply(t, Change{Install: []manifests.Release{release("acme", "a", "2", "b")}, Links: AlwaysDefault})
+	m.mustApply(t, plan.Change{Install: []manifests.Release{release("acme", "a", "2", "b")}, Links: plan.AlwaysDefault})
 	m.Foreign["a"] = "a file"
-	var foreign *ForeignFileError
-	if err := m.apply(Change{Rollback: true}); !errors.As(err, &foreign) || foreign.Path != "/home/u/.local/bin/a" {
+	var foreign *plan.ForeignFileError
+	if err := m.apply(plan.Change{Rollback: true}); !errors.As(err, &foreign) || foreign.Path != "/home/u/.local/bin/a" {
 		t.Errorf("rollback: %v", err)
 	}
 	delete(m.Foreign, "a")
-	m.mustApply(t, Change{Rollback: true})
+	m.mustApply(t, plan.Change{Rollback: true})
 	if got, want := m.summary(), "acme/a@1* acme/a@2 a=1"; got != want && got != "acme/a@1* a=1" {
 		t.Errorf("installed: %s, want %s", got, want)
 	}
@@ -347,13 +348,13 @@ func TestRollbackRefusesForeignFile(t *testing.T) {
 
 func TestCommandsRefusesTooMany(t *testing.T) {
 	var entries []record.Entry
-	for n := range maxCommands + 1 {
+	for n := range plan.MaxCommands + 1 {
 		entries = append(entries, record.Entry{Path: fmt.Sprintf("bin/%04d", n), Type: record.File, Mode: 0o755})
 	}
-	if commands, _, err := Commands([]string{"bin/*"}, entries[1:]); err != nil || len(commands) != maxCommands {
+	if commands, _, err := plan.Commands([]string{"bin/*"}, entries[1:]); err != nil || len(commands) != plan.MaxCommands {
 		t.Errorf("maxCommands: %d, %v", len(commands), err)
 	}
-	if _, _, err := Commands([]string{"bin/*"}, entries); !errors.Is(err, verify.ErrUntrusted) {
+	if _, _, err := plan.Commands([]string{"bin/*"}, entries); !errors.Is(err, verify.ErrUntrusted) {
 		t.Errorf("maxCommands+1: %v", err)
 	}
 }
@@ -362,14 +363,14 @@ func TestFollowChangesOnlyRequested(t *testing.T) {
 	m := newMachine()
 	m.mustApply(t, install(release("acme", "a", "1")))
 	id := m.Current.Receipts[0]
-	p, err := Make(m.State, Change{Follow: map[record.ID]string{id: "1.x"}})
+	p, err := plan.Make(m.State, plan.Change{Follow: map[record.ID]string{id: "1.x"}})
 	if err != nil || p.Empty() || !p.InForce() || p.Follow[id] != "1.x" {
 		t.Errorf("%+v, %v", p, err)
 	}
-	if p, err = Make(m.State, Change{Follow: map[record.ID]string{id: m.Receipts[id].Requested}}); err != nil || !p.Empty() {
+	if p, err = plan.Make(m.State, plan.Change{Follow: map[record.ID]string{id: m.Receipts[id].Requested}}); err != nil || !p.Empty() {
 		t.Errorf("same value: %+v, %v", p, err)
 	}
-	if _, err = Make(m.State, Change{Follow: map[record.ID]string{"acme-b-1-00000000": "1"}}); !errors.Is(err, ErrNotInstalled) {
+	if _, err = plan.Make(m.State, plan.Change{Follow: map[record.ID]string{"acme-b-1-00000000": "1"}}); !errors.Is(err, plan.ErrNotInstalled) {
 		t.Errorf("not installed: %v", err)
 	}
 }
@@ -394,7 +395,7 @@ func TestCommandsSkipsOrRefusesInvalidNames(t *testing.T) {
 		{"bin/-rf", "!", ""},
 		{"bin/x*", "!", ""},
 	} {
-		commands, skipped, err := Commands(strings.Fields(test.patterns), entries)
+		commands, skipped, err := plan.Commands(strings.Fields(test.patterns), entries)
 		var got, passed []string
 		for _, c := range commands {
 			got = append(got, c.Name)
@@ -435,7 +436,7 @@ func TestCommandsAreExecutableFilesAfterResolution(t *testing.T) {
 		{"sbin/* sbin/x", "!no executable file matches the commands sbin/*, sbin/x"},
 		{"", ""},
 	} {
-		commands, _, err := Commands(strings.Fields(test.patterns), entries)
+		commands, _, err := plan.Commands(strings.Fields(test.patterns), entries)
 		var got []string
 		for _, c := range commands {
 			got = append(got, c.Name+"="+c.Path)
@@ -455,7 +456,7 @@ func TestCommandsAreExecutableFilesAfterResolution(t *testing.T) {
 }
 
 func TestNamedReturnsLiteralPatterns(t *testing.T) {
-	got := Named([]string{"bin/go", "bin/*", "b?n/x", "bin/[ab]", `bin/\*`, "a b", "x", "bin/["})
+	got := plan.Named([]string{"bin/go", "bin/*", "b?n/x", "bin/[ab]", `bin/\*`, "a b", "x", "bin/["})
 	if want := []string{"bin/go", "a b", "x", "bin/["}; !slices.Equal(got, want) {
 		t.Errorf("%q, want %q", got, want)
 	}
@@ -467,14 +468,14 @@ func TestChangesKeepInvariants(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		m := newMachine()
 		for range rapid.IntRange(1, 12).Draw(t, "steps") {
-			var c Change
+			var c plan.Change
 			installed := m.Installed()
 			switch rapid.IntRange(0, 3).Draw(t, "kind") {
 			case 0:
 				tool := rapid.SampledFrom([]string{"a", "b"}).Draw(t, "tool")
 				version := fmt.Sprint(rapid.IntRange(1, 3).Draw(t, "version"))
 				c.Install = []manifests.Release{release("acme", tool, version, tool)}
-				c.Links = Links(rapid.IntRange(0, 2).Draw(t, "links"))
+				c.Links = plan.Links(rapid.IntRange(0, 2).Draw(t, "links"))
 			case 1, 2:
 				if len(installed) == 0 {
 					continue
@@ -489,7 +490,7 @@ func TestChangesKeepInvariants(t *testing.T) {
 				c.Rollback = true
 			}
 			err := m.apply(c)
-			if err != nil && !errors.Is(err, ErrNoPrevious) {
+			if err != nil && !errors.Is(err, plan.ErrNoPrevious) {
 				t.Fatal(err)
 			}
 			for n, g := range m.Generations {
@@ -512,7 +513,7 @@ func TestChangesKeepInvariants(t *testing.T) {
 			if c.Rollback || err != nil || len(c.Remove) > 0 {
 				continue
 			}
-			if p, err := Make(m.State, c); err != nil || !p.Empty() {
+			if p, err := plan.Make(m.State, c); err != nil || !p.Empty() {
 				t.Fatalf("%+v, planned again, gives %+v, %v", c, p, err)
 			}
 		}

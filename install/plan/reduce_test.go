@@ -1,10 +1,11 @@
-package plan
+package plan_test
 
 import (
 	"errors"
 	"slices"
 	"testing"
 
+	"github.com/kist-tools/kist/install/plan"
 	"github.com/kist-tools/kist/install/record"
 	"github.com/kist-tools/kist/manifests"
 	"github.com/kist-tools/kist/verify"
@@ -25,7 +26,7 @@ func rustRelease(version string, components ...string) manifests.Release {
 func machineWith(t *testing.T, r manifests.Release) (*machine, record.ID) {
 	t.Helper()
 	m := newMachine()
-	m.mustApply(t, Change{Install: []manifests.Release{r}})
+	m.mustApply(t, plan.Change{Install: []manifests.Release{r}})
 	id := m.Current.Receipts[0]
 	h := m.Receipts[id]
 	h.Requested, h.Optional, h.Profile = r.Requested, r.Optional, r.Profile
@@ -39,7 +40,7 @@ func machineWith(t *testing.T, r manifests.Release) (*machine, record.ID) {
 func TestAddingComponentsReusesInstalledOnes(t *testing.T) {
 	m, id := machineWith(t, rustRelease("1.0", "rustc", "clippy"))
 	more := rustRelease("1.0", "rustc", "clippy", "docs")
-	p, err := Make(m.State, Change{Install: []manifests.Release{more}})
+	p, err := plan.Make(m.State, plan.Change{Install: []manifests.Release{more}})
 	if err != nil || len(p.Install) != 1 || p.Install[0].Base != id || !slices.Equal(p.Install[0].Reuse, []string{"rustc", "clippy"}) ||
 		!slices.Equal(p.Leave, []record.ID{id}) || p.Install[0].Without != nil {
 		t.Errorf("%+v, %v", p, err)
@@ -47,21 +48,21 @@ func TestAddingComponentsReusesInstalledOnes(t *testing.T) {
 	// A different digest or layout prevents reuse.
 	more.Artifacts[0].Integrity.Digest = verify.DigestOf([]byte("another"))
 	more.Artifacts[1].Layout.Strip = 2
-	if p, err := Make(m.State, Change{Install: []manifests.Release{more}}); err != nil || len(p.Install[0].Reuse) != 0 {
+	if p, err := plan.Make(m.State, plan.Change{Install: []manifests.Release{more}}); err != nil || len(p.Install[0].Reuse) != 0 {
 		t.Errorf("%+v, %v", p, err)
 	}
 	// A match with any alternative allows reuse.
 	alternative := rustRelease("1.0", "rustc", "clippy", "docs")
 	alternative.Artifacts[0].Alternatives = []manifests.Artifact{alternative.Artifacts[0]}
 	alternative.Artifacts[0].Integrity.Digest = verify.DigestOf([]byte("another"))
-	if p, err := Make(m.State, Change{Install: []manifests.Release{alternative}}); err != nil || !slices.Contains(p.Install[0].Reuse, "rustc") {
+	if p, err := plan.Make(m.State, plan.Change{Install: []manifests.Release{alternative}}); err != nil || !slices.Contains(p.Install[0].Reuse, "rustc") {
 		t.Errorf("%+v, %v", p, err)
 	}
 }
 
 func TestReduceKeepsDefaultAndCanBeRolledBack(t *testing.T) {
 	m, id := machineWith(t, rustRelease("1.0", "rustc", "clippy", "docs"))
-	p, err := Make(m.State, Change{Reduce: []Reduction{{id, []string{"docs", "docs"}}}})
+	p, err := plan.Make(m.State, plan.Change{Reduce: []plan.Reduction{{id, []string{"docs", "docs"}}}})
 	if err != nil || len(p.Install) != 1 || !slices.Equal(p.Leave, []record.ID{id}) {
 		t.Fatalf("%+v, %v", p, err)
 	}
@@ -74,32 +75,32 @@ func TestReduceKeepsDefaultAndCanBeRolledBack(t *testing.T) {
 		len(r.Artifacts) != 2 || r.Artifacts[1].Component != "clippy" || len(r.Artifacts[1].Refs) != 0 {
 		t.Errorf("%+v", r)
 	}
-	m.mustApply(t, Change{Reduce: []Reduction{{id, []string{"docs"}}}})
+	m.mustApply(t, plan.Change{Reduce: []plan.Reduction{{id, []string{"docs"}}}})
 	if m.Current.Has(id) || len(m.Current.Receipts) != 1 || m.Current.Defaults["mirror/rust"] != m.Current.Receipts[0] {
 		t.Errorf("%+v", m.Current)
 	}
-	if err := m.apply(Change{Rollback: true}); err != nil || !m.Current.Has(id) || m.Current.Defaults["mirror/rust"] != id {
+	if err := m.apply(plan.Change{Rollback: true}); err != nil || !m.Current.Has(id) || m.Current.Defaults["mirror/rust"] != id {
 		t.Errorf("rolled back: %+v, %v", m.Current, err)
 	}
-	if p, err := Make(m.State, Change{Reduce: []Reduction{{id, nil}}}); err != nil || !p.Empty() {
+	if p, err := plan.Make(m.State, plan.Change{Reduce: []plan.Reduction{{id, nil}}}); err != nil || !p.Empty() {
 		t.Errorf("no components: %+v, %v", p, err)
 	}
 }
 
 func TestReduceRefusesRequiredUnknownAndNotInstalled(t *testing.T) {
 	m, id := machineWith(t, rustRelease("1.0", "rustc", "clippy"))
-	var needed *NeededError
-	if _, err := Make(m.State, Change{Reduce: []Reduction{{id, []string{"clippy", "rustc"}}}}); !errors.As(err, &needed) || needed.Component != "rustc" {
+	var needed *plan.NeededError
+	if _, err := plan.Make(m.State, plan.Change{Reduce: []plan.Reduction{{id, []string{"clippy", "rustc"}}}}); !errors.As(err, &needed) || needed.Component != "rustc" {
 		t.Errorf("required component: %v", err)
 	}
 	var unknown *manifests.UnknownPartError
-	if _, err := Make(m.State, Change{Reduce: []Reduction{{id, []string{"clipy"}}}}); !errors.As(err, &unknown) || !slices.Equal(unknown.Near, []string{"clippy"}) {
+	if _, err := plan.Make(m.State, plan.Change{Reduce: []plan.Reduction{{id, []string{"clipy"}}}}); !errors.As(err, &unknown) || !slices.Equal(unknown.Near, []string{"clippy"}) {
 		t.Errorf("unknown component: %v", err)
 	}
-	if _, err := Make(m.State, Change{Reduce: []Reduction{{"mirror-rust-1.0-99999999", []string{"clippy"}}}}); !errors.Is(err, ErrNotInstalled) {
+	if _, err := plan.Make(m.State, plan.Change{Reduce: []plan.Reduction{{"mirror-rust-1.0-99999999", []string{"clippy"}}}}); !errors.Is(err, plan.ErrNotInstalled) {
 		t.Errorf("not installed: %v", err)
 	}
-	if _, err := Make(m.State, Change{Reduce: []Reduction{{id, []string{"clippy"}}, {id, []string{"clippy"}}}}); !errors.Is(err, ErrNotInstalled) {
+	if _, err := plan.Make(m.State, plan.Change{Reduce: []plan.Reduction{{id, []string{"clippy"}}, {id, []string{"clippy"}}}}); !errors.Is(err, plan.ErrNotInstalled) {
 		t.Errorf("same release twice: %v", err)
 	}
 }

@@ -1,4 +1,4 @@
-package plan
+package plan_test
 
 import (
 	"errors"
@@ -8,6 +8,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"github.com/kist-tools/kist/install/plan"
 	"github.com/kist-tools/kist/install/record"
 	"github.com/kist-tools/kist/manifests"
 )
@@ -38,14 +39,14 @@ func TestUpdateReplacesReleaseAndRollbackReturnsToIt(t *testing.T) {
 				m.mustApply(t, install(release("acme", "a", v, "a")))
 			}
 			before, old := m.summary(), m.id(t, "acme/a@"+test.from)
-			m.mustApply(t, Change{Update: []Update{{old, release("acme", "a", test.to, "a")}}})
+			m.mustApply(t, plan.Change{Update: []plan.Update{{old, release("acme", "a", test.to, "a")}}})
 			if got := m.summary(); got != test.want {
 				t.Errorf("installed: %s, want %s", got, test.want)
 			}
 			if _, ok := m.Receipts[old]; !ok || m.Current.Has(old) {
 				t.Error("the old release is still in the generation, or its receipt is lost")
 			}
-			m.mustApply(t, Change{Rollback: true})
+			m.mustApply(t, plan.Change{Rollback: true})
 			if m.summary() != before {
 				t.Errorf("after rollback: %s, want %s", m.summary(), before)
 			}
@@ -56,7 +57,7 @@ func TestUpdateReplacesReleaseAndRollbackReturnsToIt(t *testing.T) {
 func TestUpdateToSameVersionIsEmpty(t *testing.T) {
 	m := newMachine()
 	m.mustApply(t, install(release("acme", "a", "1", "a")))
-	p, err := Make(m.State, Change{Update: []Update{{m.id(t, "acme/a@1"), release("acme", "a", "1", "a")}}})
+	p, err := plan.Make(m.State, plan.Change{Update: []plan.Update{{m.id(t, "acme/a@1"), release("acme", "a", "1", "a")}}})
 	if err != nil || !p.Empty() {
 		t.Errorf("plan %+v, %v", p, err)
 	}
@@ -66,9 +67,9 @@ func TestUpdateRefusesReleaseNotInstalled(t *testing.T) {
 	m := newMachine()
 	m.mustApply(t, install(release("acme", "a", "1", "a")))
 	old := m.id(t, "acme/a@1")
-	m.mustApply(t, Change{Update: []Update{{old, release("acme", "a", "2", "a")}}})
-	for _, u := range []Update{{old, release("acme", "a", "3", "a")}, {m.id(t, "acme/a@2"), release("acme", "b", "3", "b")}} {
-		if _, err := Make(m.State, Change{Update: []Update{u}}); !errors.Is(err, ErrNotInstalled) {
+	m.mustApply(t, plan.Change{Update: []plan.Update{{old, release("acme", "a", "2", "a")}}})
+	for _, u := range []plan.Update{{old, release("acme", "a", "3", "a")}, {m.id(t, "acme/a@2"), release("acme", "b", "3", "b")}} {
+		if _, err := plan.Make(m.State, plan.Change{Update: []plan.Update{u}}); !errors.Is(err, plan.ErrNotInstalled) {
 			t.Errorf("%s to %s: %v", u.ID, u.Release.Tool, err)
 		}
 	}
@@ -80,12 +81,12 @@ func TestUpdatesToOverlappingVersions(t *testing.T) {
 	m := newMachine()
 	m.mustApply(t, install(requestedRelease("stable", "2")))
 	m.mustApply(t, install(requestedRelease("lts", "1")))
-	m.mustApply(t, Change{Update: []Update{{m.id(t, "acme/a@1"), requestedRelease("lts", "2")}, {m.id(t, "acme/a@2"), requestedRelease("stable", "3")}}})
+	m.mustApply(t, plan.Change{Update: []plan.Update{{m.id(t, "acme/a@1"), requestedRelease("lts", "2")}, {m.id(t, "acme/a@2"), requestedRelease("stable", "3")}}})
 	if got, want := m.summary(), "acme/a@3* acme/a@2 a=3"; got != want {
 		t.Errorf("installed: %s, want %s", got, want)
 	}
 	// The merged release is the default if either was.
-	m.mustApply(t, Change{Update: []Update{{m.id(t, "acme/a@2"), requestedRelease("lts", "4")}, {m.id(t, "acme/a@3"), requestedRelease("stable", "4")}}})
+	m.mustApply(t, plan.Change{Update: []plan.Update{{m.id(t, "acme/a@2"), requestedRelease("lts", "4")}, {m.id(t, "acme/a@3"), requestedRelease("stable", "4")}}})
 	if got, want := m.summary(), "acme/a@4* a=4"; got != want {
 		t.Errorf("installed: %s, want %s", got, want)
 	}
@@ -99,7 +100,7 @@ func TestAddingComponentKeepsRequested(t *testing.T) {
 	m.Receipts[r.ID] = r
 	more := requestedRelease("1", "1")
 	more.Components = append(more.Components, "docs")
-	p, err := Make(m.State, install(more))
+	p, err := plan.Make(m.State, install(more))
 	if err != nil || len(p.Install) != 1 || p.Install[0].Release.Requested != "lts" || !slices.Equal(p.Leave, []record.ID{r.ID}) {
 		t.Errorf("plan %+v, %v", p, err)
 	}
@@ -114,13 +115,13 @@ func TestUpdateInvariants(t *testing.T) {
 			m.mustApply(t, install(release("acme", "a", fmt.Sprint(v), "a")))
 		}
 		before, receipts, number := m.summary(), len(m.Receipts), m.Current.Number
-		var c Change
+		var c plan.Change
 		moved := map[string]bool{}
 		for _, r := range m.Installed() {
 			to := r.Version
 			if rapid.Bool().Draw(t, "update") {
 				to = fmt.Sprint(rapid.IntRange(1, 5).Draw(t, "to"))
-				c.Update = append(c.Update, Update{r.ID, release("acme", "a", to, "a")})
+				c.Update = append(c.Update, plan.Update{r.ID, release("acme", "a", to, "a")})
 			}
 			moved[to] = true
 		}
@@ -139,7 +140,7 @@ func TestUpdateInvariants(t *testing.T) {
 			t.Errorf("%d defaults, %d links, %d receipts of %d", len(m.Current.Defaults), len(m.Current.Links), len(m.Receipts), receipts)
 		}
 		if m.Current.Number != number {
-			m.mustApply(t, Change{Rollback: true})
+			m.mustApply(t, plan.Change{Rollback: true})
 		}
 		if m.summary() != before {
 			t.Errorf("after rollback: %s, want %s", m.summary(), before)

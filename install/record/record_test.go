@@ -1,4 +1,4 @@
-package record
+package record_test
 
 import (
 	"bytes"
@@ -17,24 +17,25 @@ import (
 
 	"pgregory.net/rapid"
 
+	"github.com/kist-tools/kist/install/record"
 	"github.com/kist-tools/kist/manifests"
 	"github.com/kist-tools/kist/verify"
 )
 
-func sample() Receipt {
-	return Receipt{Head: Head{Format: Format, ID: "acme-zig-0.14.0-0a1b2c3d", Channel: "acme", Tool: "zig", Version: "0.14.0",
+func sample() record.Receipt {
+	return record.Receipt{Head: record.Head{Format: record.Format, ID: "acme-zig-0.14.0-0a1b2c3d", Channel: "acme", Tool: "zig", Version: "0.14.0",
 		Platform: manifests.Platform{OS: "linux", Arch: "amd64"}, Components: []string{"zig"},
 		Evidence:  verify.Evidence{Kind: verify.ByDetached, Name: "channel.toml", Digest: verify.DigestOf([]byte("m"))},
-		Artifacts: []Artifact{{Name: "zig.tar", Size: 1, Digest: verify.DigestOf([]byte("a"))}},
-		Commands:  []Command{{Name: "zig", Path: "bin/zig"}}, Env: map[string]string{"ZIG": "{prefix}"},
+		Artifacts: []record.Artifact{{Name: "zig.tar", Size: 1, Digest: verify.DigestOf([]byte("a"))}},
+		Commands:  []record.Command{{Name: "zig", Path: "bin/zig"}}, Env: map[string]string{"ZIG": "{prefix}"},
 		Prefix: "/p", Installed: time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC), Kist: "1.0"},
-		Entries: []Entry{{Path: "bin", Type: Dir, Mode: 0o755},
-			{Path: "bin/zig", Type: File, Mode: 0o755, Size: 1, Digest: verify.DigestOf([]byte("z")), Component: "zig"},
-			{Path: "zig", Type: Link, Target: "bin/zig"}}}
+		Entries: []record.Entry{{Path: "bin", Type: record.Dir, Mode: 0o755},
+			{Path: "bin/zig", Type: record.File, Mode: 0o755, Size: 1, Digest: verify.DigestOf([]byte("z")), Component: "zig"},
+			{Path: "zig", Type: record.Link, Target: "bin/zig"}}}
 }
 
 // encode returns r as WriteTo writes it.
-func encode(t testing.TB, r Receipt) []byte {
+func encode(t testing.TB, r record.Receipt) []byte {
 	t.Helper()
 	var b bytes.Buffer
 	n, err := r.WriteTo(&b)
@@ -45,15 +46,15 @@ func encode(t testing.TB, r Receipt) []byte {
 }
 
 // parse parses a receipt from a reader that returns short reads.
-func parse(data []byte) (Receipt, error) {
-	return ParseReceipt(iotest.HalfReader(bytes.NewReader(data)), int64(len(data)))
+func parse(data []byte) (record.Receipt, error) {
+	return record.ParseReceipt(iotest.HalfReader(bytes.NewReader(data)), int64(len(data)))
 }
 
 // A receipt longer than the buffers round-trips, and write errors are returned.
 func TestLongReceiptRoundTrip(t *testing.T) {
 	want := sample()
 	for n := range 5000 {
-		want.Entries = append(want.Entries, Entry{Path: fmt.Sprintf("%s-%d", strings.Repeat("x", n%97), n), Type: File, Size: int64(n), Digest: verify.DigestOf([]byte{byte(n)})})
+		want.Entries = append(want.Entries, record.Entry{Path: fmt.Sprintf("%s-%d", strings.Repeat("x", n%97), n), Type: record.File, Size: int64(n), Digest: verify.DigestOf([]byte{byte(n)})})
 	}
 	data := encode(t, want)
 	got, err := parse(data)
@@ -86,10 +87,10 @@ func TestEntryLengthLimit(t *testing.T) {
 		ok   bool
 	}{
 		"escapes":       {[2]string{`"path":"zig"`, `"path":"` + escaped(deep) + `"`}, true},
-		"white space":   {[2]string{`"path":"zig"`, `"path":` + strings.Repeat(" \n", 3*bufferSize) + `"zig"`}, true},
-		"a long string": {[2]string{`"path":"zig"`, `"path":"` + strings.Repeat("\\u0041", bufferSize) + `"`}, false},
-		"a long number": {[2]string{`"mode":493`, `"mode":` + strings.Repeat("4", 3*bufferSize)}, false},
-		"a long target": {[2]string{`"target":"bin/zig"`, `"target":"` + strings.Repeat("x", 3*bufferSize) + `"`}, false},
+		"white space":   {[2]string{`"path":"zig"`, `"path":` + strings.Repeat(" \n", 3*record.BufferSize) + `"zig"`}, true},
+		"a long string": {[2]string{`"path":"zig"`, `"path":"` + strings.Repeat("\\u0041", record.BufferSize) + `"`}, false},
+		"a long number": {[2]string{`"mode":493`, `"mode":` + strings.Repeat("4", 3*record.BufferSize)}, false},
+		"a long target": {[2]string{`"target":"bin/zig"`, `"target":"` + strings.Repeat("x", 3*record.BufferSize) + `"`}, false},
 	} {
 		edited := strings.Replace(string(encode(t, sample())), c.edit[0], c.edit[1], 1)
 		if r, err := parse([]byte(edited)); len(edited) < 1000 || (err == nil) != c.ok || c.ok && len(r.Entries) != 3 {
@@ -102,7 +103,7 @@ func TestEntryLengthLimit(t *testing.T) {
 func TestParseReceiptReturnsReadErrors(t *testing.T) {
 	data := encode(t, sample())
 	for n := range data {
-		_, err := ParseReceipt(io.MultiReader(bytes.NewReader(data[:n]), iotest.ErrReader(fs.ErrClosed)), 0)
+		_, err := record.ParseReceipt(io.MultiReader(bytes.NewReader(data[:n]), iotest.ErrReader(fs.ErrClosed)), 0)
 		if !errors.Is(err, fs.ErrClosed) {
 			t.Errorf("after %d bytes: %v", n, err)
 		}
@@ -123,9 +124,9 @@ func (w *limitedWriter) Write(p []byte) (int, error) {
 func TestReceiptRoundTrip(t *testing.T) {
 	stamped := sample()
 	stamped.StampsReadAt = time.Date(2026, 11, 22, 10, 0, 9, 123456789, time.UTC)
-	stamped.Entries = append(stamped.Entries, Entry{Path: "ü \"\\<>&\u2028\x7f\n", Type: File, Digest: verify.DigestOf(nil),
-		Stamp: Stamp{math.MaxUint64, math.MinInt64, math.MaxInt64}})
-	for _, want := range []Receipt{sample(), stamped} {
+	stamped.Entries = append(stamped.Entries, record.Entry{Path: "ü \"\\<>&\u2028\x7f\n", Type: record.File, Digest: verify.DigestOf(nil),
+		Stamp: record.Stamp{math.MaxUint64, math.MinInt64, math.MaxInt64}})
+	for _, want := range []record.Receipt{sample(), stamped} {
 		got, err := parse(encode(t, want))
 		if err != nil || !reflect.DeepEqual(got, want) {
 			t.Errorf("got %+v, %v", got, err)
@@ -133,12 +134,12 @@ func TestReceiptRoundTrip(t *testing.T) {
 	}
 	data := encode(t, sample())
 	half := data[:bytes.Index(data, []byte(`"bin/zig",`))]
-	head, err := ParseHead(bytes.NewReader(half))
+	head, err := record.ParseHead(bytes.NewReader(half))
 	if err != nil || !reflect.DeepEqual(head, sample().Head) {
 		t.Errorf("head of a receipt with truncated entries: %+v, %v", head, err)
 	}
 	for n := range bytes.Index(data, []byte(`"entries"`)) {
-		if head, err := ParseHead(bytes.NewReader(data[:n])); err == nil {
+		if head, err := record.ParseHead(bytes.NewReader(data[:n])); err == nil {
 			t.Errorf("head truncated after %d bytes was parsed as %+v", n, head)
 		}
 	}
@@ -155,24 +156,24 @@ func TestHeadEndsAtEntriesKey(t *testing.T) {
 		"with its end":   iotest.DataErrReader(bytes.NewReader(encode(t, r))),
 		"half at a time": iotest.HalfReader(bytes.NewReader(encode(t, r))),
 	} {
-		got, err := ParseReceipt(in, int64(len(encode(t, r))))
+		got, err := record.ParseReceipt(in, int64(len(encode(t, r))))
 		if err != nil || !reflect.DeepEqual(got, r) {
 			t.Errorf("%s: got %.200v, %v", name, got, err)
 		}
 	}
 	broken := errors.New("the disk is broken")
-	if _, err := ParseHead(io.MultiReader(bytes.NewReader(encode(t, r)[:100]), iotest.ErrReader(broken))); !errors.Is(err, broken) {
+	if _, err := record.ParseHead(io.MultiReader(bytes.NewReader(encode(t, r)[:100]), iotest.ErrReader(broken))); !errors.Is(err, broken) {
 		t.Errorf("got %v, want the read error", err)
 	}
 }
 
 // encodeEarlier encodes r as versions of kist did before entries had stamps and a line
 // each.
-func encodeEarlier(t *testing.T, r Receipt) []byte {
+func encodeEarlier(t *testing.T, r record.Receipt) []byte {
 	t.Helper()
 	type entry struct {
 		Path      string        `json:"path"`
-		Type      Type          `json:"type"`
+		Type      record.Type   `json:"type"`
 		Mode      fs.FileMode   `json:"mode,omitempty"`
 		Size      int64         `json:"size,omitempty"`
 		Digest    verify.Digest `json:"digest,omitzero"`
@@ -180,7 +181,7 @@ func encodeEarlier(t *testing.T, r Receipt) []byte {
 		Component string        `json:"component,omitempty"`
 	}
 	old := struct {
-		Head
+		record.Head
 		Entries []entry `json:"entries"`
 	}{Head: r.Head}
 	for _, e := range r.Entries {
@@ -195,7 +196,7 @@ func encodeEarlier(t *testing.T, r Receipt) []byte {
 
 func TestParseReceiptReadsEarlierLayout(t *testing.T) {
 	r := sample()
-	r.Entries = append(r.Entries, Entry{Path: "lib/<ü>&\\\"\u2028\t", Type: Link, Target: "a\\\u0001b"})
+	r.Entries = append(r.Entries, record.Entry{Path: "lib/<ü>&\\\"\u2028\t", Type: record.Link, Target: "a\\\u0001b"})
 	got, err := parse(encodeEarlier(t, r))
 	if err != nil || !reflect.DeepEqual(got, r) {
 		t.Errorf("got %+v, %v", got, err)
@@ -271,27 +272,35 @@ func TestParseReceiptRefusesInvalid(t *testing.T) {
 func TestUntouchedNeedsSettledEqualStamp(t *testing.T) {
 	sealed := time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC)
 	at := func(d time.Duration) int64 { return sealed.Add(d).UnixNano() }
-	file := Entry{Path: "a", Type: File, Size: 7, Digest: verify.DigestOf(nil), Stamp: Stamp{11, at(-time.Hour), at(-2 * time.Second)}}
-	r := Receipt{Head: Head{StampsReadAt: sealed}}
+	file := record.Entry{Path: "a", Type: record.File, Size: 7, Digest: verify.DigestOf(nil), Stamp: record.Stamp{11, at(-time.Hour), at(-2 * time.Second)}}
+	r := record.Receipt{Head: record.Head{StampsReadAt: sealed}}
 	for took, want := range map[time.Duration]time.Duration{0: 0, time.Second: time.Second, time.Hour: time.Second, -time.Hour: -time.Hour} {
-		if got := SealedAt(sealed, sealed.Add(took)).Sub(sealed); got != want {
+		if got := record.SealedAt(sealed, sealed.Add(took)).Sub(sealed); got != want {
 			t.Errorf("stamps that were read within %v are sealed after %v, want %v", took, got, want)
 		}
 	}
 	if !r.StampMatches(file, 7, file.Stamp) {
 		t.Error("an unchanged file is reported as changed")
 	}
-	for name, change := range map[string]func(r *Receipt, e *Entry, size *int64, now *Stamp){
-		"another size":                 func(r *Receipt, e *Entry, size *int64, now *Stamp) { *size++ },
-		"another inode":                func(r *Receipt, e *Entry, size *int64, now *Stamp) { now.Inode++ },
-		"written since":                func(r *Receipt, e *Entry, size *int64, now *Stamp) { now.Modified++ },
-		"written, with its time reset": func(r *Receipt, e *Entry, size *int64, now *Stamp) { now.Changed++ },
-		"the clock set back":           func(r *Receipt, e *Entry, size *int64, now *Stamp) { now.Changed-- },
-		"no stamp":                     func(r *Receipt, e *Entry, size *int64, now *Stamp) { e.Stamp, *now = Stamp{}, Stamp{} },
-		"not sealed":                   func(r *Receipt, e *Entry, size *int64, now *Stamp) { r.StampsReadAt = time.Time{} },
-		"just written when sealed":     func(r *Receipt, e *Entry, size *int64, now *Stamp) { e.Stamp.Changed++; now.Changed++ },
-		"from the future when sealed":  func(r *Receipt, e *Entry, size *int64, now *Stamp) { e.Stamp.Changed = at(time.Hour); *now = e.Stamp },
-		"a directory":                  func(r *Receipt, e *Entry, size *int64, now *Stamp) { e.Type = Dir },
+	for name, change := range map[string]func(r *record.Receipt, e *record.Entry, size *int64, now *record.Stamp){
+		"another size":                 func(r *record.Receipt, e *record.Entry, size *int64, now *record.Stamp) { *size++ },
+		"another inode":                func(r *record.Receipt, e *record.Entry, size *int64, now *record.Stamp) { now.Inode++ },
+		"written since":                func(r *record.Receipt, e *record.Entry, size *int64, now *record.Stamp) { now.Modified++ },
+		"written, with its time reset": func(r *record.Receipt, e *record.Entry, size *int64, now *record.Stamp) { now.Changed++ },
+		"the clock set back":           func(r *record.Receipt, e *record.Entry, size *int64, now *record.Stamp) { now.Changed-- },
+		"no stamp": func(r *record.Receipt, e *record.Entry, size *int64, now *record.Stamp) {
+			e.Stamp, *now = record.Stamp{}, record.Stamp{}
+		},
+		"not sealed": func(r *record.Receipt, e *record.Entry, size *int64, now *record.Stamp) { r.StampsReadAt = time.Time{} },
+		"just written when sealed": func(r *record.Receipt, e *record.Entry, size *int64, now *record.Stamp) {
+			e.Stamp.Changed++
+			now.Changed++
+		},
+		"from the future when sealed": func(r *record.Receipt, e *record.Entry, size *int64, now *record.Stamp) {
+			e.Stamp.Changed = at(time.Hour)
+			*now = e.Stamp
+		},
+		"a directory": func(r *record.Receipt, e *record.Entry, size *int64, now *record.Stamp) { e.Type = record.Dir },
 	} {
 		r, e, size, now := r, file, file.Size, file.Stamp
 		change(&r, &e, &size, &now)
@@ -302,22 +311,22 @@ func TestUntouchedNeedsSettledEqualStamp(t *testing.T) {
 }
 
 func TestGenerationRoundTrip(t *testing.T) {
-	g := Generation{Format: Format, Number: 3, Parent: 2, Made: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC),
-		Receipts: []ID{"acme-zig-0.14.0-0a1b2c3d"}, Defaults: map[string]ID{"acme/zig": "acme-zig-0.14.0-0a1b2c3d"},
-		Links: []CommandLink{{Name: "zig", ID: "acme-zig-0.14.0-0a1b2c3d", Target: "bin/zig"},
+	g := record.Generation{Format: record.Format, Number: 3, Parent: 2, Made: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC),
+		Receipts: []record.ID{"acme-zig-0.14.0-0a1b2c3d"}, Defaults: map[string]record.ID{"acme/zig": "acme-zig-0.14.0-0a1b2c3d"},
+		Links: []record.CommandLink{{Name: "zig", ID: "acme-zig-0.14.0-0a1b2c3d", Target: "bin/zig"},
 			{Name: "zls", ID: "acme-zls-1-0a1b2c3d", Target: "bin/zls", Prefix: filepath.Join(t.TempDir(), "acme-zls-1-0a1b2c3d")}}}
 	data, err := g.Encode()
 	if err != nil {
 		t.Fatal(err)
 	}
-	got, err := ParseGeneration(data)
+	got, err := record.ParseGeneration(data)
 	if err != nil || !reflect.DeepEqual(got, g) {
 		t.Errorf("got %+v, %v", got, err)
 	}
 	for _, edit := range [][2]string{{`"bin/zig"`, `"../../../bin/sh"`}, {`"name": "zig"`, `"name": "a/b"`},
 		{`"acme-zig-0.14.0-0a1b2c3d"`, `"../x"`}, {`"format": 1`, `"format": 9`},
 		{`"prefix": "`, `"prefix": "below`}, {`/acme-zls-1-0a1b2c3d"`, `/acme-zls-2-0a1b2c3d"`}, {`/acme-zls-1-0a1b2c3d"`, `/../acme-zls-1-0a1b2c3d"`}} {
-		if _, err := ParseGeneration([]byte(strings.ReplaceAll(string(data), edit[0], edit[1]))); err == nil {
+		if _, err := record.ParseGeneration([]byte(strings.ReplaceAll(string(data), edit[0], edit[1]))); err == nil {
 			t.Errorf("%s: accepted", edit[1])
 		}
 	}
@@ -327,7 +336,7 @@ func TestIDsAreOnePathElement(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		version := rapid.StringMatching(`[A-Za-z0-9][A-Za-z0-9._+~:-]{0,30}`).
 			Filter(func(s string) bool { return manifests.ValidVersion(s) == nil }).Draw(t, "version")
-		id := NewID("acme", "zig", version, [4]byte{1, 2, 3, 4})
+		id := record.NewID("acme", "zig", version, [4]byte{1, 2, 3, 4})
 		if !id.Valid() || strings.ContainsAny(string(id), "/:~ABCDEFGHIJKLMNOPQRSTUVWXYZ") || !strings.HasSuffix(string(id), "-01020304") {
 			t.Fatalf("%q is not a valid id", id)
 		}
@@ -364,7 +373,7 @@ func FuzzReceipt(f *testing.F) {
 func FuzzGeneration(f *testing.F) {
 	f.Add([]byte(`{"format":1,"number":1,"made":"2026-01-02T03:04:05Z","receipts":["acme-zig-0.14.0-0a1b2c3d"]}`))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		g, err := ParseGeneration(data)
+		g, err := record.ParseGeneration(data)
 		if err != nil {
 			return
 		}

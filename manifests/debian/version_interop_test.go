@@ -1,12 +1,14 @@
 //go:build interop
 
-package debian
+package debian_test
 
 import (
 	"errors"
 	"math/rand/v2"
 	"os/exec"
 	"testing"
+
+	"github.com/kist-tools/kist/manifests/debian"
 )
 
 // TestCompareAsDpkgDoes compares the order of versions with dpkg's.
@@ -38,7 +40,7 @@ func TestCompareAsDpkgDoes(t *testing.T) {
 				t.Fatalf("dpkg: %v", err)
 			}
 		}
-		if got := Compare(pair[0], pair[1]); got != want {
+		if got := debian.Compare(pair[0], pair[1]); got != want {
 			t.Errorf("%q and %q: %d, dpkg says %d", pair[0], pair[1], got, want)
 		}
 	}

@@ -1,10 +1,12 @@
-package debian
+package debian_test
 
 import (
 	"slices"
 	"testing"
 
 	"pgregory.net/rapid"
+
+	"github.com/kist-tools/kist/manifests/debian"
 )
 
 // Cases of dpkg's own tests (lib/dpkg/t/t-version.c) and of deb-version(7), in
@@ -21,17 +23,17 @@ func ascending() [][2]string {
 
 func TestCompare(t *testing.T) {
 	for _, test := range ascending() {
-		if Compare(test[0], test[1]) >= 0 || Compare(test[1], test[0]) <= 0 {
+		if debian.Compare(test[0], test[1]) >= 0 || debian.Compare(test[1], test[0]) <= 0 {
 			t.Errorf("%s does not come before %s", test[0], test[1])
 		}
 		for _, v := range test {
-			if err := validVersion(v); err != nil || Compare(v, v) != 0 {
+			if err := debian.ValidVersion(v); err != nil || debian.Compare(v, v) != 0 {
 				t.Errorf("%s: %v", v, err)
 			}
 		}
 	}
 	for _, same := range [][2]string{{"1.0", "0:1.0"}, {"1.0-0", "1.0"}, {"1.01", "1.1"}, {"1", "1-0"}, {"1.a00", "1.a0"}, {"00:1", "1"}} {
-		if Compare(same[0], same[1]) != 0 {
+		if debian.Compare(same[0], same[1]) != 0 {
 			t.Errorf("%s and %s are not the same", same[0], same[1])
 		}
 	}
@@ -39,12 +41,12 @@ func TestCompare(t *testing.T) {
 
 func TestValidVersion(t *testing.T) {
 	for _, v := range []string{"", "a", ":1", "a:1", "1:", "-1", "1-", "1.0_2", "1 2", "1\n2", "1.0/2", "1-2:3", "1:-1", "10000000000:1", "é1", string(make([]byte, 300))} {
-		if validVersion(v) == nil {
+		if debian.ValidVersion(v) == nil {
 			t.Errorf("%q is accepted", v)
 		}
 	}
 	for _, v := range []string{"0", "1.0-1", "1:1.0-1", "2:8.39-15", "1:2:3-1", "0.0~git20200101.abcdef-1", "20250419", "1.0-1-1"} {
-		if err := validVersion(v); err != nil {
+		if err := debian.ValidVersion(v); err != nil {
 			t.Errorf("%q: %v", v, err)
 		}
 	}
@@ -69,18 +71,18 @@ func TestCompareIsAnOrder(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		v := []string{anyVersion().Draw(t, "a"), anyVersion().Draw(t, "b"), anyVersion().Draw(t, "c")}
 		for _, one := range v {
-			if err := validVersion(one); err != nil {
+			if err := debian.ValidVersion(one); err != nil {
 				t.Fatal(err)
 			}
 		}
-		if Compare(v[0], v[1]) != -Compare(v[1], v[0]) || Compare(v[0], v[0]) != 0 {
+		if debian.Compare(v[0], v[1]) != -debian.Compare(v[1], v[0]) || debian.Compare(v[0], v[0]) != 0 {
 			t.Fatalf("%q is not as %q the other way round", v[0], v[1])
 		}
-		slices.SortFunc(v, Compare)
-		if Compare(v[0], v[2]) > 0 || Compare(v[0], v[1]) > 0 || Compare(v[1], v[2]) > 0 {
+		slices.SortFunc(v, debian.Compare)
+		if debian.Compare(v[0], v[2]) > 0 || debian.Compare(v[0], v[1]) > 0 || debian.Compare(v[1], v[2]) > 0 {
 			t.Fatalf("%q have no order", v)
 		}
-		if Compare(v[0]+"~", v[0]) >= 0 || Compare(v[0]+"+1", v[0]) <= 0 {
+		if debian.Compare(v[0]+"~", v[0]) >= 0 || debian.Compare(v[0]+"+1", v[0]) <= 0 {
 			t.Fatalf("a tilde does not come before the end, or a plus not after it: %q", v[0])
 		}
 	})
@@ -96,16 +98,16 @@ func TestMatchesRequest(t *testing.T) {
 		{"14", "1:14.0.6-12", true}, {"1:14.0.6", "1:14.0.6-12", true}, {"1", "1:14.0.6-12", false}, {"1.64", "1.63.0+dfsg1-2", false},
 		{"1.11.1-2", "1.11.1-2~deb12u1", true}, {"stable", "1.63.0+dfsg1-2", false},
 	} {
-		if got := matchesRequest(test.asked, test.version); got != test.want {
+		if got := debian.MatchesRequest(test.asked, test.version); got != test.want {
 			t.Errorf("%q means %q: %v", test.asked, test.version, got)
 		}
 	}
 	for v, want := range map[string]string{"1:14.0.6-12": "14.0.6", "1.63.0+dfsg1-2": "1.63.0", "5.1-5": "5.1", "20250419": "20250419", "2.0~rc1-1": "2.0", "1.0.~x": "1.0"} {
-		if got := Upstream(v); got != want {
+		if got := debian.Upstream(v); got != want {
 			t.Errorf("upstream's part of %s is %s, not %s", v, got, want)
 		}
 	}
-	if got := versionLabels("1.63.0+dfsg1-2"); !slices.Equal(got, []string{"1.63.0", "1.63", "1"}) {
+	if got := debian.VersionLabels("1.63.0+dfsg1-2"); !slices.Equal(got, []string{"1.63.0", "1.63", "1"}) {
 		t.Errorf("shortened: %q", got)
 	}
 }

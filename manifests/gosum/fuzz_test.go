@@ -1,4 +1,4 @@
-package gosum
+package gosum_test
 
 import (
 	"slices"
@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/kist-tools/kist/manifests"
+	"github.com/kist-tools/kist/manifests/gosum"
 )
 
 func FuzzParseList(f *testing.F) {
@@ -13,12 +14,12 @@ func FuzzParseList(f *testing.F) {
 	f.Add("v0.0.1-go1.24.4.linux-amd64/../x\r\nv0.0.1-go.linux\nv0.0.1-go1.2.3.-")
 	f.Fuzz(func(t *testing.T, list string) {
 		lines := strings.Fields(list)
-		for _, v := range parseList([]byte(list)) {
+		for _, v := range gosum.ParseList([]byte(list)) {
 			if manifests.ValidVersion(v.Version) != nil || len(v.Platforms) == 0 {
 				t.Fatalf("%+v", v)
 			}
 			for _, p := range v.Platforms {
-				if !slices.Contains(lines, moduleVersion(v.Version, p)) {
+				if !slices.Contains(lines, gosum.ModuleVersion(v.Version, p)) {
 					t.Errorf("%s for %s is not in %q", v.Version, p, list)
 				}
 			}
@@ -30,7 +31,7 @@ func FuzzParseProxies(f *testing.F) {
 	f.Add("https://a.example,direct")
 	f.Add("https://user:password@a.example/x|off")
 	f.Fuzz(func(t *testing.T, list string) {
-		proxies, err := ParseProxies(list)
+		proxies, err := gosum.ParseProxies(list)
 		if err != nil {
 			return
 		}
@@ -42,7 +43,7 @@ func FuzzParseProxies(f *testing.F) {
 				}
 				continue
 			}
-			again, err := ParseProxies(p.URL)
+			again, err := gosum.ParseProxies(p.URL)
 			if err != nil || len(again) != 1 || again[0].URL != p.URL {
 				t.Errorf("%q: %q is read again as %+v, %v", list, p.URL, again, err)
 			}

@@ -24,3 +24,9 @@ func (d Dir) KeysPending() (bool, error) {
 	data, _, err := d.waitingKeys()
 	return data != nil, err
 }
+
+// Unexported names that the tests use.
+var (
+	EqualVersions = equalVersions
+	IsCompanion   = isCompanion
+)

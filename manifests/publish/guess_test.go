@@ -1,14 +1,15 @@
-package publish
+package publish_test
 
 import (
 	"strings"
 	"testing"
 
 	"github.com/kist-tools/kist/manifests"
+	"github.com/kist-tools/kist/manifests/publish"
 )
 
 func TestGuessName(t *testing.T) {
-	for name, want := range map[string]Guess{
+	for name, want := range map[string]publish.Guess{
 		// As upstreams name their files.
 		"zig-linux-x86_64-0.14.0.tar.xz":                     {"zig", "0.14.0", "linux/amd64", "tar.xz"},
 		"zig-x86_64-linux-0.16.0-dev.1+abc123.tar.xz":        {"zig", "0.16.0-dev.1+abc123", "linux/amd64", "tar.xz"},
@@ -50,7 +51,7 @@ func TestGuessName(t *testing.T) {
 		"a.rar":                                               {"a.rar", "", "", ""},
 		"":                                                    {},
 	} {
-		if got := GuessName(name); got != want {
+		if got := publish.GuessName(name); got != want {
 			t.Errorf("%s: got %+v, want %+v", name, got, want)
 		}
 	}
@@ -66,7 +67,7 @@ func TestGuessFormat(t *testing.T) {
 		{"a", "", ""}, {"a.gz", "", ""}, {"a.rar", "Rar!", ""}, {"hello", "#!/bin/sh\n", ""},
 		{"tool-1.2.3-linux-amd64.tar.gz.sha256", "0123", ""}, {"tool-linux-amd64.asc", "-----BEGIN", ""}, {"tool-1.2.3-linux-amd64.txt", "", ""},
 	} {
-		if got := GuessFormat(test.name, []byte(test.head)); got != test.want {
+		if got := publish.GuessFormat(test.name, []byte(test.head)); got != test.want {
 			t.Errorf("%s: got %q, want %q", test.name, got, test.want)
 		}
 	}
@@ -75,12 +76,12 @@ func TestGuessFormat(t *testing.T) {
 func TestCompanions(t *testing.T) {
 	for _, name := range []string{"SHA256SUMS", "tool_1.0_checksums.txt", "tool-1.0-linux-amd64.sha256", "tool-1.0-linux-amd64.tar.gz.asc",
 		"tool-linux-amd64.SIG", "tool-1.0-linux-amd64.sbom.json"} {
-		if got := GuessFormat(name, []byte("\x7fELF")); got != "" || !isCompanion(name) {
+		if got := publish.GuessFormat(name, []byte("\x7fELF")); got != "" || !publish.IsCompanion(name) {
 			t.Errorf("%s is added as %q", name, got)
 		}
 	}
 	for _, name := range []string{"tool-1.0-linux-amd64", "sha256sum-1.0-linux-amd64", "asc-1.0-linux-amd64.tar.gz", "json-linux-amd64"} {
-		if GuessFormat(name, nil) == "" || isCompanion(name) {
+		if publish.GuessFormat(name, nil) == "" || publish.IsCompanion(name) {
 			t.Errorf("%s is not added", name)
 		}
 	}
@@ -91,7 +92,7 @@ func TestGuessStrip(t *testing.T) {
 		"zig-0.14.0 zig-0.14.0/zig zig-0.14.0/lib/std": 1, "zig-0.14.0/zig": 1, "top/a other/b": 0, "zig": 0, "": 0,
 		"bin bin/zig": 0, "usr/bin/zig": 0, "zig-0.14.0/zig README": 0,
 	} {
-		if got, dropped := GuessStrip(strings.Fields(paths)); got != want || (got == 1) != (dropped != "") {
+		if got, dropped := publish.GuessStrip(strings.Fields(paths)); got != want || (got == 1) != (dropped != "") {
 			t.Errorf("%s: got %d %q, want %d", paths, got, dropped, want)
 		}
 	}
@@ -103,7 +104,7 @@ func FuzzGuessName(f *testing.F) {
 		f.Add(name)
 	}
 	f.Fuzz(func(t *testing.T, name string) {
-		g := GuessName(name)
+		g := publish.GuessName(name)
 		if g.Tool != "" && manifests.ValidName(g.Tool) != nil || g.Version != "" && manifests.ValidVersion(g.Version) != nil {
 			t.Errorf("%q: %+v", name, g)
 		}
@@ -112,7 +113,7 @@ func FuzzGuessName(f *testing.F) {
 		}
 		p, err := manifests.ParsePlatform(g.Platform)
 		if err == nil {
-			err = CheckPlatform(p)
+			err = publish.CheckPlatform(p)
 		}
 		if err != nil {
 			t.Errorf("%q: %v", name, err)
@@ -131,7 +132,7 @@ func TestCheckPlatform(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err = CheckPlatform(p); (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
+		if err = publish.CheckPlatform(p); (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, want %q", platform, err, want)
 		}
 	}
@@ -142,7 +143,7 @@ func TestEqualVersions(t *testing.T) {
 		"1.0 1.0.0": 2, "v1.1.0 1.1.0": 2, "1.0 2.0 01.0": 2, "1.0-rc1 1.0.0-rc1": 2, "1.0+5 1.0.0+5": 2,
 		"1.0 1.0.1": 0, "1.0-rc1 1.0": 0, "21.0.5+10 21.0.5+11": 0, "nightly stable": 0, "1.0+1 1.0": 0,
 	} {
-		if got := equalVersions(strings.Fields(versions)); len(got) != want {
+		if got := publish.EqualVersions(strings.Fields(versions)); len(got) != want {
 			t.Errorf("%s: got %v", versions, got)
 		}
 	}

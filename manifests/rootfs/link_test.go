@@ -1,6 +1,6 @@
 //go:build linux || darwin
 
-package rootfs
+package rootfs_test
 
 import (
 	"errors"
@@ -9,6 +9,8 @@ import (
 	"os"
 	"syscall"
 	"testing"
+
+	"github.com/kist-tools/kist/manifests/rootfs"
 )
 
 func TestLinkFile(t *testing.T) {
@@ -47,7 +49,7 @@ func TestLinkFile(t *testing.T) {
 					t.Fatal("no old file")
 				}
 			}
-			err := LinkFile(from, "d/f", to, "d/e", 0o600, accept)
+			err := rootfs.LinkFile(from, "d/f", to, "d/e", 0o600, accept)
 			data, missing := to.ReadFile("d/e")
 			if !test.linked {
 				if err == nil || string(data) != before || errors.Is(missing, fs.ErrNotExist) == there {
@@ -75,7 +77,7 @@ func TestLinkFile(t *testing.T) {
 		} else if err := to.Remove("d/e"); err != nil {
 			t.Fatal(err)
 		}
-		err := LinkFile(from, "d/f", to, name, 0o644, accept)
+		err := rootfs.LinkFile(from, "d/f", to, name, 0o644, accept)
 		if info, failed := to.Lstat(name); err != nil || failed != nil || info.Mode() != 0o644 {
 			t.Errorf("%s: %v, %v, %v", name, err, failed, info)
 		}
@@ -84,7 +86,7 @@ func TestLinkFile(t *testing.T) {
 	if err := syscall.Mkfifo(from.Name()+"/d/f", 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := LinkFile(from, "d/f", to, "d/e", 0o600, accept); !errors.Is(err, ErrNotRegular) {
+	if err := rootfs.LinkFile(from, "d/f", to, "d/e", 0o600, accept); !errors.Is(err, rootfs.ErrNotRegular) {
 		t.Errorf("a pipe: %v", err)
 	}
 }

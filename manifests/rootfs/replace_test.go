@@ -1,4 +1,4 @@
-package rootfs
+package rootfs_test
 
 import (
 	"errors"
@@ -7,6 +7,8 @@ import (
 	"os"
 	"strings"
 	"testing"
+
+	"github.com/kist-tools/kist/manifests/rootfs"
 )
 
 func openD(t *testing.T) *os.Root {
@@ -16,7 +18,7 @@ func openD(t *testing.T) *os.Root {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { root.Close() })
-	if err := Mkdir(root, "d", 0o700); err != nil {
+	if err := rootfs.Mkdir(root, "d", 0o700); err != nil {
 		t.Fatal(err)
 	}
 	return root
@@ -38,10 +40,10 @@ func listD(t *testing.T, root *os.Root) string {
 func TestWriteReplacesWhole(t *testing.T) {
 	root := openD(t)
 	for _, text := range []string{"one", "a longer two", ""} {
-		if err := ReplaceFile(root, "d/f", []byte(text), 0o600); err != nil {
+		if err := rootfs.ReplaceFile(root, "d/f", []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		data, err := ReadFile(root, "d/f", 100)
+		data, err := rootfs.ReadFile(root, "d/f", 100)
 		info, _ := root.Stat("d/f")
 		if err != nil || string(data) != text || info.Mode() != 0o600 {
 			t.Errorf("got %q, %v, %v", data, err, info.Mode())
@@ -55,7 +57,7 @@ func TestWriteReplacesWhole(t *testing.T) {
 // TestFailureLeavesTheOldContent checks failures before the rename.
 func TestFailureLeavesTheOldContent(t *testing.T) {
 	root := openD(t)
-	if err := ReplaceFile(root, "d/f", []byte("old"), 0o600); err != nil {
+	if err := rootfs.ReplaceFile(root, "d/f", []byte("old"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	data, err := root.ReadFile("d/f")
@@ -68,10 +70,10 @@ func TestFailureLeavesTheOldContent(t *testing.T) {
 	if err := root.WriteFile("d/g/x", nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := ReplaceFile(root, "d/g", []byte("new"), 0o600); err == nil || listD(t, root) != "f g" {
+	if err := rootfs.ReplaceFile(root, "d/g", []byte("new"), 0o600); err == nil || listD(t, root) != "f g" {
 		t.Errorf("over a directory: %v, and %q", err, listD(t, root))
 	}
-	if err := ReplaceFile(root, "../f", nil, 0o600); err == nil {
+	if err := rootfs.ReplaceFile(root, "../f", nil, 0o600); err == nil {
 		t.Error("wrote outside")
 	}
 }
@@ -82,34 +84,34 @@ func (f failing) Read([]byte) (int, error) { return 0, f.err }
 
 func TestWriteRemovesTemporaryFilesOfACrash(t *testing.T) {
 	root := openD(t)
-	f, g := ".f.tmp-AAAAAAAAAAAAAAAA"+tempCheck("AAAAAAAAAAAAAAAA"), ".g.tmp-BBBBBBBBBBBBBBBB"+tempCheck("BBBBBBBBBBBBBBBB")
+	f, g := ".f.tmp-AAAAAAAAAAAAAAAA"+rootfs.TempCheck("AAAAAAAAAAAAAAAA"), ".g.tmp-BBBBBBBBBBBBBBBB"+rootfs.TempCheck("BBBBBBBBBBBBBBBB")
 	for _, name := range []string{"d/" + f, "d/" + g, "d/.f.other", "d/.f.tmp-AAAA", "d/.f.tmp-AAAAAAAAAAAAAAAAAAAAAAAAAA"} {
 		if err := root.WriteFile(name, nil, 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := ReplaceFile(root, "d/f", []byte("x"), 0o600); err != nil {
+	if err := rootfs.ReplaceFile(root, "d/f", []byte("x"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	if got := listD(t, root); got != ".f.other .f.tmp-AAAA .f.tmp-AAAAAAAAAAAAAAAAAAAAAAAAAA "+g+" f" {
 		t.Errorf("left %q", got)
 	}
-	if !IsNamedTemp(g) || IsNamedTemp(".f.other") || IsNamedTemp("f.tmp-x") || IsNamedTemp(g[1:]) || IsNamedTemp(g+"x") {
+	if !rootfs.IsNamedTemp(g) || rootfs.IsNamedTemp(".f.other") || rootfs.IsNamedTemp("f.tmp-x") || rootfs.IsNamedTemp(g[1:]) || rootfs.IsNamedTemp(g+"x") {
 		t.Error("IsNamedTemp is wrong")
 	}
 }
 
 func TestRemove(t *testing.T) {
 	root := openD(t)
-	if err := ReplaceFile(root, "d/f", nil, 0o600); err != nil {
+	if err := rootfs.ReplaceFile(root, "d/f", nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	for range 2 {
-		if err := Remove(root, "d/f"); err != nil {
+		if err := rootfs.Remove(root, "d/f"); err != nil {
 			t.Error(err)
 		}
 	}
-	if err := Mkdir(root, "d", 0o700); err != nil {
+	if err := rootfs.Mkdir(root, "d", 0o700); err != nil {
 		t.Errorf("making an existing directory: %v", err)
 	}
 }
@@ -117,11 +119,11 @@ func TestRemove(t *testing.T) {
 // TestBatch checks that Commit gives all files their names, and that Discard leaves none.
 func TestBatch(t *testing.T) {
 	root := openD(t)
-	if err := root.WriteFile("d/.f.tmp-AAAAAAAAAAAAAAAA"+tempCheck("AAAAAAAAAAAAAAAA"), nil, 0o600); err != nil {
+	if err := root.WriteFile("d/.f.tmp-AAAAAAAAAAAAAAAA"+rootfs.TempCheck("AAAAAAAAAAAAAAAA"), nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	for _, keep := range []bool{false, true} {
-		b := NewBatch(root, 0o640)
+		b := rootfs.NewBatch(root, 0o640)
 		if err := errors.Join(b.Mkdir("d", 0o700), b.Mkdir("d/new", 0o700)); err != nil {
 			t.Fatal(err)
 		}
@@ -153,7 +155,7 @@ func TestBatch(t *testing.T) {
 	if info, _ := root.Stat("d/new/f"); err != nil || string(data) != "d/new/f" || info.Mode() != 0o640 {
 		t.Errorf("%q, %v, %v", data, err, info.Mode())
 	}
-	b := NewBatch(root, 0o600)
+	b := rootfs.NewBatch(root, 0o600)
 	broken := errors.New("broken")
 	if _, err := b.Copy("d/f", io.MultiReader(strings.NewReader("ne"), failing{broken})); !errors.Is(err, broken) {
 		t.Errorf("got %v", err)

@@ -1,4 +1,4 @@
-package rust
+package rust_test
 
 import (
 	"errors"
@@ -7,24 +7,25 @@ import (
 	"testing"
 
 	"github.com/kist-tools/kist/manifests"
+	"github.com/kist-tools/kist/manifests/rust"
 )
 
 func TestToolchainFile(t *testing.T) {
 	const toml, bare = "rust-toolchain.toml", "rust-toolchain"
 	for _, test := range []struct {
 		name, text string
-		want       ToolchainFile
+		want       rust.ToolchainFile
 	}{
-		{toml, "[toolchain]\nchannel = \"1.95\"\n", ToolchainFile{Channel: "1.95"}},
+		{toml, "[toolchain]\nchannel = \"1.95\"\n", rust.ToolchainFile{Channel: "1.95"}},
 		{toml, "[toolchain]\nchannel = \"nightly-2026-11-01\"\ncomponents = [\"clippy\", \"rust-src\"]\ntargets = [\"wasm32-unknown-unknown\"]\nprofile = \"default\"\n",
-			ToolchainFile{"nightly-2026-11-01", []string{"clippy", "rust-src"}, []string{"wasm32-unknown-unknown"}, "default"}},
-		{toml, "# a comment\n[toolchain]\ncomponents = []\nlater = 1\n[other]\nx = 1\n", ToolchainFile{}},
-		{bare, "[toolchain]\nprofile = \"minimal\"\n", ToolchainFile{Profile: "minimal"}},
-		{bare, "1.95.0\n", ToolchainFile{Channel: "1.95.0"}},
-		{bare, "  stable  ", ToolchainFile{Channel: "stable"}},
-		{bare, "\r\n[toolchain]\r\nchannel = \"beta\"\r\n", ToolchainFile{Channel: "beta"}},
+			rust.ToolchainFile{"nightly-2026-11-01", []string{"clippy", "rust-src"}, []string{"wasm32-unknown-unknown"}, "default"}},
+		{toml, "# a comment\n[toolchain]\ncomponents = []\nlater = 1\n[other]\nx = 1\n", rust.ToolchainFile{}},
+		{bare, "[toolchain]\nprofile = \"minimal\"\n", rust.ToolchainFile{Profile: "minimal"}},
+		{bare, "1.95.0\n", rust.ToolchainFile{Channel: "1.95.0"}},
+		{bare, "  stable  ", rust.ToolchainFile{Channel: "stable"}},
+		{bare, "\r\n[toolchain]\r\nchannel = \"beta\"\r\n", rust.ToolchainFile{Channel: "beta"}},
 	} {
-		got, err := ParseToolchainFile(test.name, []byte(test.text))
+		got, err := rust.ParseToolchainFile(test.name, []byte(test.text))
 		if err != nil || got.Channel != test.want.Channel || got.Profile != test.want.Profile ||
 			len(got.Components)+len(test.want.Components) > 0 && !reflect.DeepEqual(got.Components, test.want.Components) ||
 			!reflect.DeepEqual(got.Targets, test.want.Targets) {
@@ -54,11 +55,11 @@ func TestToolchainFile(t *testing.T) {
 		{toml, "[toolchain]\ncomponents = [\"../x\"]\n", "component"},
 		{toml, "[toolchain]\ntargets = [\"A\"]\n", "target"},
 		{toml, "[toolchain]\nprofile = \"a b\"\n", "profile"},
-		{toml, "[toolchain]\ntargets = [" + strings.Repeat("\"x\",", maxNames+1) + "]\n", "limit"},
-		{toml, "[toolchain]\nchannel = \"stable\"\n" + strings.Repeat("#", MaxToolchainFile), "limit"},
+		{toml, "[toolchain]\ntargets = [" + strings.Repeat("\"x\",", rust.MaxNames+1) + "]\n", "limit"},
+		{toml, "[toolchain]\nchannel = \"stable\"\n" + strings.Repeat("#", rust.MaxToolchainFile), "limit"},
 	} {
-		_, err := ParseToolchainFile(test.name, []byte(test.text))
-		var refused *ToolchainFileError
+		_, err := rust.ParseToolchainFile(test.name, []byte(test.text))
+		var refused *rust.ToolchainFileError
 		if !errors.As(err, &refused) || refused.File != test.name || !strings.Contains(err.Error(), test.rule) || strings.Contains(err.Error(), "\n") {
 			t.Errorf("%s %.40q: %v, want %q", test.name, test.text, err, test.rule)
 		}
@@ -69,7 +70,7 @@ func FuzzToolchainFile(f *testing.F) {
 	f.Add("rust-toolchain", []byte("stable"))
 	f.Add("rust-toolchain.toml", []byte("[toolchain]\nchannel = \"1.95\"\ncomponents = [\"clippy\"]\n"))
 	f.Fuzz(func(t *testing.T, name string, data []byte) {
-		file, err := ParseToolchainFile(name, data)
+		file, err := rust.ParseToolchainFile(name, data)
 		if err != nil {
 			return
 		}

@@ -1,4 +1,4 @@
-package system
+package system_test
 
 import (
 	"slices"
@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/kist-tools/kist/manifests"
+	"github.com/kist-tools/kist/manifests/system"
 )
 
 // answers are outputs of real commands, with the version that each states; "" for
@@ -54,13 +55,13 @@ var answers = []struct{ tool, answer, version string }{
 	{"rust", "rustc 1.63.0", ""}, // cut off: the rest may be missing
 	{"rust", "rustc 1.63.0-\x1b[2J\n", ""},
 	{"rust", "", ""},
-	{"rust", "rustc 1.63.0\n" + strings.Repeat("x", MaxAnswer), ""},
+	{"rust", "rustc 1.63.0\n" + strings.Repeat("x", system.MaxAnswer), ""},
 	{"rust", "rustc 1.63.0-" + strings.Repeat("x", 100) + "\n", ""},
 }
 
 // TestCommands checks that kist can link every command that it searches for.
 func TestCommands(t *testing.T) {
-	for _, tool := range tools() {
+	for _, tool := range system.Tools() {
 		if err := manifests.MatchedCommand(tool.Command); err != nil {
 			t.Errorf("%s: %v", tool.Name, err)
 		}
@@ -70,7 +71,7 @@ func TestCommands(t *testing.T) {
 func TestVersion(t *testing.T) {
 	told := map[string]bool{}
 	for _, a := range answers {
-		tool, ok := Lookup(a.tool)
+		tool, ok := system.Lookup(a.tool)
 		if !ok {
 			t.Fatalf("no tool %s", a.tool)
 		}
@@ -80,19 +81,19 @@ func TestVersion(t *testing.T) {
 		}
 		told[a.tool] = told[a.tool] || a.version != ""
 	}
-	for _, name := range Names() {
+	for _, name := range system.Names() {
 		if !told[name] {
 			t.Errorf("%s: no output to test it with", name)
 		}
 	}
-	if _, ok := Lookup("zig"); ok || slices.Contains(Names(), "zig") {
+	if _, ok := system.Lookup("zig"); ok || slices.Contains(system.Names(), "zig") {
 		t.Error("zig is a tool")
 	}
 }
 
 func TestEnvironment(t *testing.T) {
-	for _, name := range Names() {
-		tool, _ := Lookup(name)
+	for _, name := range system.Names() {
+		tool, _ := system.Lookup(name)
 		env := tool.Environment()
 		for _, proxy := range []string{"HTTPS_PROXY", "https_proxy", "all_proxy"} {
 			if env[proxy] != "http://127.0.0.1:9" {
@@ -110,7 +111,7 @@ func FuzzVersion(f *testing.F) {
 		f.Add(a.tool, []byte(a.answer))
 	}
 	f.Fuzz(func(t *testing.T, name string, answer []byte) {
-		tool, ok := Lookup(name)
+		tool, ok := system.Lookup(name)
 		if !ok {
 			return
 		}

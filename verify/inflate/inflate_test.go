@@ -1,4 +1,4 @@
-package inflate
+package inflate_test
 
 import (
 	"bufio"
@@ -17,14 +17,15 @@ import (
 	kflate "github.com/klauspost/compress/flate"
 	"pgregory.net/rapid"
 
+	"github.com/kist-tools/kist/verify/inflate"
 	"github.com/kist-tools/kist/verify/verifytest/short"
 )
 
-// inflate decompresses the stream that data begins with, and also returns the data
+// decompress decompresses the stream that data begins with, and also returns the data
 // after it.
-func inflate(data []byte) (out, rest []byte, err error) {
+func decompress(data []byte) (out, rest []byte, err error) {
 	in := bufio.NewReaderSize(bytes.NewReader(data), 16)
-	out, err = io.ReadAll(NewReader(in))
+	out, err = io.ReadAll(inflate.NewReader(in))
 	rest, _ = io.ReadAll(in)
 	return out, rest, err
 }
@@ -88,7 +89,7 @@ func TestInflateDecodesEachCompressor(t *testing.T) {
 	for name, text := range short.Rows(t, texts(), 3) {
 		for compressor, with := range compressors() {
 			packed := append(pack(t, with, text), "more data"...)
-			out, rest, err := inflate(packed)
+			out, rest, err := decompress(packed)
 			if err != nil || !bytes.Equal(out, text) || string(rest) != "more data" {
 				t.Errorf("%s, by %s: %d bytes of %d, then %q: %v", name, compressor, len(out), len(text), rest, err)
 			}
@@ -105,7 +106,7 @@ func TestInflateReadsInAnyPieces(t *testing.T) {
 		"half of it":          iotest.HalfReader(bytes.NewReader(packed)),
 		"its end with a byte": iotest.DataErrReader(bytes.NewReader(packed)),
 	} {
-		if err := iotest.TestReader(NewReader(bufio.NewReaderSize(in, 16)), text); err != nil {
+		if err := iotest.TestReader(inflate.NewReader(bufio.NewReaderSize(in, 16)), text); err != nil {
 			t.Errorf("%s: %v", how, err)
 		}
 	}
@@ -114,7 +115,7 @@ func TestInflateReadsInAnyPieces(t *testing.T) {
 func TestResetForgetsThePreviousStream(t *testing.T) {
 	text := texts()["words"]
 	packed := pack(t, compressors()["Go, level 6"], text)
-	r := NewReader(bufio.NewReader(bytes.NewReader(packed[:len(packed)/2])))
+	r := inflate.NewReader(bufio.NewReader(bytes.NewReader(packed[:len(packed)/2])))
 	if _, err := io.ReadAll(r); err != io.ErrUnexpectedEOF {
 		t.Fatal(err)
 	}
@@ -136,7 +137,7 @@ func TestInflateReportsTruncatedStreams(t *testing.T) {
 		for compressor, with := range compressors() {
 			packed := pack(t, with, text)
 			for n := 0; n < len(packed); n += step {
-				out, _, err := inflate(packed[:n])
+				out, _, err := decompress(packed[:n])
 				if err != io.ErrUnexpectedEOF || !bytes.HasPrefix(text, out) {
 					t.Fatalf("%s, by %s, %d bytes of %d: %d bytes of %d: %v", name, compressor, n, len(packed), len(out), len(text), err)
 				}
@@ -149,7 +150,7 @@ func TestInflateReturnsTheErrorOfItsInput(t *testing.T) {
 	packed := pack(t, compressors()["Go, level 6"], texts()["words"])
 	broken := errors.New("the disk is broken")
 	in := io.MultiReader(bytes.NewReader(packed[:len(packed)/2]), iotest.ErrReader(broken))
-	if _, err := io.ReadAll(NewReader(bufio.NewReader(in))); err != broken {
+	if _, err := io.ReadAll(inflate.NewReader(bufio.NewReader(in))); err != broken {
 		t.Error(err)
 	}
 }
@@ -182,7 +183,7 @@ func TestInflateRefusesCorruptStreams(t *testing.T) {
 		"invalid length symbol":               "1b 03 00",
 	} {
 		data := unhex(t, stream)
-		if _, _, err := inflate(append(bytes.Clone(data), make([]byte, 64)...)); err != errCorrupt {
+		if _, _, err := decompress(append(bytes.Clone(data), make([]byte, 64)...)); err != inflate.ErrCorrupt {
 			t.Errorf("%s: %v", name, err)
 		}
 		if _, err := io.ReadAll(flate.NewReader(bytes.NewReader(data))); err == nil {
@@ -198,7 +199,7 @@ func checkAgreement(t testing.TB, data []byte) {
 	theirs, theirErr := io.ReadAll(io.LimitReader(flate.NewReader(in), 1<<20))
 	theirRest := in.Len()
 	buf := bufio.NewReaderSize(bytes.NewReader(data), 64)
-	ours, err := io.ReadAll(io.LimitReader(NewReader(buf), 1<<20))
+	ours, err := io.ReadAll(io.LimitReader(inflate.NewReader(buf), 1<<20))
 	switch {
 	case err == nil && (theirErr != nil || !bytes.Equal(ours, theirs)):
 		t.Fatalf("%x: %d bytes, theirs %d: %v", data, len(ours), len(theirs), theirErr)
@@ -206,7 +207,7 @@ func checkAgreement(t testing.TB, data []byte) {
 		if rest, _ := io.ReadAll(buf); len(rest) != theirRest {
 			t.Fatalf("%x: %d bytes follow, theirs %d", data, len(rest), theirRest)
 		}
-	case theirErr == io.ErrUnexpectedEOF && err != io.ErrUnexpectedEOF && err != errCorrupt:
+	case theirErr == io.ErrUnexpectedEOF && err != io.ErrUnexpectedEOF && err != inflate.ErrCorrupt:
 		t.Fatalf("%x: %v, theirs %v", data, err, theirErr)
 	}
 }
@@ -255,7 +256,7 @@ func TestInflateReversesCompression(t *testing.T) {
 			text = append(text, rapid.SliceOfN(rapid.Byte(), 0, 500).Draw(t, "new")...)
 		}
 		compressor := rapid.SampledFrom([]string{"Go, level -2", "Go, level 1", "Go, level 9", "klauspost, level 1", "klauspost, level 9"}).Draw(t, "compressor")
-		out, rest, err := inflate(pack(t, all[compressor], text))
+		out, rest, err := decompress(pack(t, all[compressor], text))
 		if err != nil || len(rest) > 0 || !bytes.Equal(out, text) {
 			t.Fatalf("%d bytes of %d: %v", len(out), len(text), err)
 		}
@@ -275,7 +276,7 @@ func gzipped(t *testing.T, text []byte) []byte {
 
 func gunzip(data []byte) (out, rest []byte, err error) {
 	in := bufio.NewReaderSize(bytes.NewReader(data), 16)
-	z, err := NewGzipReader(in)
+	z, err := inflate.NewGzipReader(in)
 	if err == nil {
 		out, err = io.ReadAll(z)
 	}
@@ -298,11 +299,11 @@ func TestGzipDecodesAndChecksAMember(t *testing.T) {
 	for field, at := range map[string]int{"magic": 0, "magic, second": 1, "method": 2, "sum": len(whole) - 8, "size": len(whole) - 1} {
 		broken := bytes.Clone(whole)
 		broken[at] ^= 1
-		if _, _, err := gunzip(broken); !errors.Is(err, errCorrupt) {
+		if _, _, err := gunzip(broken); !errors.Is(err, inflate.ErrCorrupt) {
 			t.Errorf("%s: %v", field, err)
 		}
 	}
-	for length, want := range map[int]error{maxText - 1: nil, maxText: errCorrupt} {
+	for length, want := range map[int]error{inflate.MaxText - 1: nil, inflate.MaxText: inflate.ErrCorrupt} {
 		long := pack(t, func(w io.Writer) io.WriteCloser {
 			z := gzip.NewWriter(w)
 			z.Comment = strings.Repeat("x", length)
@@ -314,7 +315,7 @@ func TestGzipDecodesAndChecksAMember(t *testing.T) {
 	}
 	reserved := bytes.Clone(whole)
 	reserved[3] |= 0x20
-	if _, _, err := gunzip(reserved); !errors.Is(err, errCorrupt) {
+	if _, _, err := gunzip(reserved); !errors.Is(err, inflate.ErrCorrupt) {
 		t.Errorf("a reserved flag: %v", err)
 	}
 }
@@ -322,7 +323,7 @@ func TestGzipDecodesAndChecksAMember(t *testing.T) {
 // Reset works after a complete member and after a truncated one.
 func TestGzipResetForgetsThePreviousMember(t *testing.T) {
 	one, other := gzipped(t, []byte("one")), gzipped(t, []byte("the other"))
-	z, err := NewGzipReader(bufio.NewReader(bytes.NewReader(one)))
+	z, err := inflate.NewGzipReader(bufio.NewReader(bytes.NewReader(one)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -349,7 +350,7 @@ func TestGzipChecksTheHeaderChecksum(t *testing.T) {
 	for _, test := range []struct {
 		sum  string
 		want error
-	}{{sum, nil}, {"a677", errCorrupt}} {
+	}{{sum, nil}, {"a677", inflate.ErrCorrupt}} {
 		if _, _, err := gunzip(unhex(t, header+test.sum+body)); !errors.Is(err, test.want) {
 			t.Errorf("%s: %v", test.sum, err)
 		}
@@ -368,7 +369,7 @@ func BenchmarkInflate(b *testing.B) {
 	}
 	packed := pack(b, compressors()["Go, level 6"], text)
 	for decoder, open := range map[string]func(*bufio.Reader) io.Reader{
-		"kist":      func(in *bufio.Reader) io.Reader { return NewReader(in) },
+		"kist":      func(in *bufio.Reader) io.Reader { return inflate.NewReader(in) },
 		"klauspost": func(in *bufio.Reader) io.Reader { return kflate.NewReader(in) },
 		"Go":        func(in *bufio.Reader) io.Reader { return flate.NewReader(in) },
 	} {

@@ -1,4 +1,4 @@
-package keyrings
+package keyrings_test
 
 import (
 	"errors"
@@ -11,18 +11,19 @@ import (
 	"time"
 
 	"github.com/kist-tools/kist/verify"
+	"github.com/kist-tools/kist/verify/keyrings"
 )
 
 func TestEveryKeyringLoads(t *testing.T) {
-	for _, name := range slices.Sorted(maps.Keys(pins)) {
-		ring, err := Lookup(name)
+	for _, name := range slices.Sorted(maps.Keys(keyrings.Pins)) {
+		ring, err := keyrings.Lookup(name)
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
 			continue
 		}
 		certificates := ring.Certificates()
-		if len(certificates) != len(pins[name]) {
-			t.Errorf("%s: %d certificates for %d pins", name, len(certificates), len(pins[name]))
+		if len(certificates) != len(keyrings.Pins[name]) {
+			t.Errorf("%s: %d certificates for %d pins", name, len(certificates), len(keyrings.Pins[name]))
 		}
 		for _, c := range certificates {
 			if c.UserID == "" || !c.Pinned || c.Distrusted != "" {
@@ -38,7 +39,7 @@ func TestEveryKeyringLoads(t *testing.T) {
 			}
 		}
 	}
-	if _, err := Lookup("nobody"); err == nil || Source("nobody", "") != "" || Source("nodejs", pins["bun"][0].Primary) != "" {
+	if _, err := keyrings.Lookup("nobody"); err == nil || keyrings.Source("nobody", "") != "" || keyrings.Source("nodejs", keyrings.Pins["bun"][0].Primary) != "" {
 		t.Error("an unknown upstream or key is built in")
 	}
 }
@@ -46,18 +47,18 @@ func TestEveryKeyringLoads(t *testing.T) {
 // A file without a pin would look trusted although it is unused. Each README must
 // state where the keys come from.
 func TestEveryFileIsPinnedAndExplained(t *testing.T) {
-	found, err := fs.Glob(files, "*/*.asc")
+	found, err := fs.Glob(keyrings.Files, "*/*.asc")
 	if err != nil {
 		t.Fatal(err)
 	}
 	wanted := 0
-	for _, list := range pins {
+	for _, list := range keyrings.Pins {
 		wanted += len(list)
 	}
 	if len(found) != wanted {
 		t.Errorf("%d files for %d pins", len(found), wanted)
 	}
-	for name, list := range pins {
+	for name, list := range keyrings.Pins {
 		readme, err := os.ReadFile(name + "/README.md")
 		if err != nil {
 			t.Fatal(err)
@@ -70,7 +71,7 @@ func TestEveryFileIsPinnedAndExplained(t *testing.T) {
 					stated = strings.TrimSpace(column[4])
 				}
 			}
-			if from := Source(name, pin.Primary); from == "" || from != stated {
+			if from := keyrings.Source(name, pin.Primary); from == "" || from != stated {
 				t.Errorf("%s: %s was copied from %q, but the README's table says %q", name, pin.Primary, from, stated)
 			}
 		}
@@ -80,8 +81,8 @@ func TestEveryFileIsPinnedAndExplained(t *testing.T) {
 // Some key of each upstream must be able to sign at the time of writing.
 func TestEveryUpstreamHasAUsableKey(t *testing.T) {
 	now := time.Date(2026, 11, 22, 0, 0, 0, 0, time.UTC)
-	for _, name := range slices.Sorted(maps.Keys(pins)) {
-		ring, err := Lookup(name)
+	for _, name := range slices.Sorted(maps.Keys(keyrings.Pins)) {
+		ring, err := keyrings.Lookup(name)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -104,11 +105,11 @@ func TestEveryUpstreamHasAUsableKey(t *testing.T) {
 }
 
 func TestCompromisedKeyCannotBePinned(t *testing.T) {
-	data, err := fs.ReadFile(files, "julia/64B779A570972FFF7BFC2B54EAD471E1A1F2C10A.asc")
+	data, err := fs.ReadFile(keyrings.Files, "julia/64B779A570972FFF7BFC2B54EAD471E1A1F2C10A.asc")
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = verify.NewKeyring([]verify.Pin{pin("3673DF529D9049477F76B37566E3C7DC03D6E495")}, data)
+	_, err = verify.NewKeyring([]verify.Pin{keyrings.Pin("3673DF529D9049477F76B37566E3C7DC03D6E495")}, data)
 	if !errors.Is(err, verify.ErrUntrusted) {
 		t.Errorf("got %v", err)
 	}

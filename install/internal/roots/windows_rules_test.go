@@ -1,6 +1,10 @@
-package roots
+package roots_test
 
-import "testing"
+import (
+	"testing"
+
+	"github.com/kist-tools/kist/install/internal/roots"
+)
 
 func TestWindowsPrefixes(t *testing.T) {
 	for name, want := range map[string]string{
@@ -28,7 +32,7 @@ func TestWindowsPrefixes(t *testing.T) {
 		`C:\ProgramData\Jenkins\.kist`:  "",
 		`D:\hostedtoolcache\windows\go`: "",
 	} {
-		if got := windowsPrefix(name); got != want {
+		if got := roots.WindowsPrefix(name); got != want {
 			t.Errorf("windowsPrefix(%s) = %q, want %q", name, got, want)
 		}
 	}

@@ -44,3 +44,10 @@ func Read(format string, data []byte, limits Limits) error {
 	codec := strings.TrimPrefix(strings.TrimPrefix(format, "tar"), ".")
 	return readTarIn(codec, false, src, src.all(), src.size, memory, limits, put)
 }
+
+// Unexported names that the tests use.
+var (
+	MatchPath = matchPath
+	Number    = number
+	Relative  = relative
+)

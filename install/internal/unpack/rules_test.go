@@ -1,6 +1,10 @@
-package unpack
+package unpack_test
 
-import "testing"
+import (
+	"testing"
+
+	"github.com/kist-tools/kist/install/internal/unpack"
+)
 
 func TestMatchPath(t *testing.T) {
 	for _, c := range []struct {
@@ -12,7 +16,7 @@ func TestMatchPath(t *testing.T) {
 		{"pkg/*/bin/**", "pkg/x/bin/y/z", true}, {"pkg/*/bin/**", "pkg/x/lib/y", false}, {"pkg/*/bin/**", "pkg/x/y/bin/z", false},
 		{"a**", "ab", true}, {"a**", "a/b", false},
 	} {
-		if got := matchPath(c.pattern, c.name); got != c.want {
+		if got := unpack.MatchPath(c.pattern, c.name); got != c.want {
 			t.Errorf("%q below %q: %v", c.name, c.pattern, got)
 		}
 	}
@@ -23,7 +27,7 @@ func TestRelative(t *testing.T) {
 		{".", "a", "a"}, {".", "", "."}, {"a", "a/b", "b"}, {"a", "b", "../b"}, {"a/b", "a", ".."}, {"a/b", "a/bc", "../bc"},
 		{"a/b", "", "../.."}, {"a", "a", "."}, {"a/b/c", "a/d/e", "../../d/e"},
 	} {
-		if got := relative(c.from, c.to); got != c.want {
+		if got := unpack.Relative(c.from, c.to); got != c.want {
 			t.Errorf("from %q to %q: %q, want %q", c.from, c.to, got, c.want)
 		}
 	}
@@ -40,7 +44,7 @@ func TestNumber(t *testing.T) {
 		{"\x80\x00\x00\x00\x00\x00\x01\x00", 256, true}, {"\x80\xff\xff\xff\xff\xff\xff\xff", 1<<56 - 1, true},
 		{"\xff\xff\xff\xff\xff\xff\xff\xff", 0, false}, {"\x81\x00\x00\x00\x00\x00\x00\x00", 0, false}, {"\x0000000", 0, false},
 	} {
-		got, ok := number([]byte(c.field))
+		got, ok := unpack.Number([]byte(c.field))
 		if got != c.want || ok != c.ok {
 			t.Errorf("%q: %d, %v, want %d, %v", c.field, got, ok, c.want, c.ok)
 		}

@@ -1,4 +1,4 @@
-package tomldoc
+package tomldoc_test
 
 import (
 	"bytes"
@@ -9,10 +9,12 @@ import (
 
 	"github.com/pelletier/go-toml/v2"
 	"github.com/pelletier/go-toml/v2/unstable"
+
+	"github.com/kist-tools/kist/manifests/internal/tomldoc"
 )
 
 // roomy has limits that no test document exceeds by accident.
-var roomy = Limits{Tables: 1 << 16, Keys: 1 << 16, Values: 1 << 16}
+var roomy = tomldoc.Limits{Tables: 1 << 16, Keys: 1 << 16, Values: 1 << 16}
 
 // samples are valid and invalid documents that cover the syntax.
 var samples = []string{
@@ -40,8 +42,8 @@ func checkDocument(t *testing.T, data []byte) {
 	t.Helper()
 	want, wantErr := map[string]any{}, error(nil)
 	wantErr = toml.Unmarshal(data, &want)
-	got, err := Decode(data, roomy)
-	broken, ok := errors.AsType[*Error](err)
+	got, err := tomldoc.Decode(data, roomy)
+	broken, ok := errors.AsType[*tomldoc.Error](err)
 	if ok && broken.Limit {
 		return
 	}
@@ -101,8 +103,8 @@ func checkCounts(t *testing.T, data []byte) {
 			tables += count(e.Key())
 		}
 	}
-	exact := Limits{Tables: tables, Keys: keys, Values: values}
-	for what, l := range map[string]Limits{
+	exact := tomldoc.Limits{Tables: tables, Keys: keys, Values: values}
+	for what, l := range map[string]tomldoc.Limits{
 		"tables": {tables - 1, keys + len(data), values + len(data)},
 		"keys":   {tables + len(data), keys - 1, values + len(data)},
 		"values": {tables + len(data), keys + len(data), values - 1},
@@ -111,8 +113,8 @@ func checkCounts(t *testing.T, data []byte) {
 			t.Fatalf("%q: fewer %s counted than %+v", data, what, exact)
 		}
 	}
-	err := Limits{Tables: len(data) + 1, Keys: len(data) + 1, Values: len(data) + 1}.Check(data)
-	if err == nil && (depth > MaxDepth || parts > MaxParts) {
+	err := tomldoc.Limits{Tables: len(data) + 1, Keys: len(data) + 1, Values: len(data) + 1}.Check(data)
+	if err == nil && (depth > tomldoc.MaxDepth || parts > tomldoc.MaxParts) {
 		t.Fatalf("%q: depth %d and %d parts pass", data, depth, parts)
 	}
 }
@@ -125,13 +127,13 @@ func checkSplit(t *testing.T, data []byte, valid bool) {
 	elements := map[string][]any{}
 	whole := map[string]any{}
 	ok, comparable := true, true
-	for part := range Split(data) {
+	for part := range tomldoc.Split(data) {
 		if line := 1 + bytes.Count(joined, []byte("\n")); line != part.Line {
 			t.Fatalf("%q: part %q begins on line %d, not %d", data, part.Text, line, part.Line)
 		}
 		first := len(joined) == 0
 		joined = append(joined, part.Text...)
-		tree, err := Decode(part.Text, roomy)
+		tree, err := tomldoc.Decode(part.Text, roomy)
 		if ok = ok && err == nil; err != nil {
 			continue
 		}
@@ -159,7 +161,7 @@ func checkSplit(t *testing.T, data []byte, valid bool) {
 	for key, list := range elements {
 		whole[key] = list
 	}
-	if got, err := Decode(data, roomy); err != nil || !equal(got, whole) {
+	if got, err := tomldoc.Decode(data, roomy); err != nil || !equal(got, whole) {
 		t.Fatalf("%q: %#v, %v; its parts: %#v", data, got, err, whole)
 	}
 }
@@ -182,34 +184,34 @@ func FuzzDecode(f *testing.F) {
 // TestLimits checks that each limit is accepted, and that one more is refused with the
 // line on which it is.
 func TestLimits(t *testing.T) {
-	l := Limits{Tables: 6, Keys: 5, Values: 9}
+	l := tomldoc.Limits{Tables: 6, Keys: 5, Values: 9}
 	deep := func(n int) string { return "\nx = " + strings.Repeat("[", n) + strings.Repeat("]", n) }
 	key := func(n int) string { return strings.Repeat("a.", n-1) + "a" }
 	for _, c := range []struct {
 		what        string
 		text        func(n int) string
 		limit, line int
-		l           Limits
+		l           tomldoc.Limits
 	}{
 		{"tables", func(n int) string { return strings.Repeat("[a]\n", n) }, 6, 7, l},
-		{"tables", func(n int) string { return strings.Repeat("\n[[a.b]]", n/2) + strings.Repeat("[c]", n%2) }, 7, 5, Limits{7, 5, 9}},
+		{"tables", func(n int) string { return strings.Repeat("\n[[a.b]]", n/2) + strings.Repeat("[c]", n%2) }, 7, 5, tomldoc.Limits{7, 5, 9}},
 		{"tables", func(n int) string { return "v = 1\na" + strings.Repeat(".a", n) + " = 1" }, 6, 2, l},
 		{"keys", func(n int) string { return strings.Repeat("a = 1\n", n) }, 5, 6, l},
 		{"values in arrays and inline tables", func(n int) string { return "a = [" + strings.Repeat("1,", n) + "]" }, 9 - 1, 1, l},
-		{"values in arrays and inline tables", func(n int) string { return "a = [\n{}" + strings.Repeat(",{}", n) + "]" }, 3, 1, Limits{6, 5, 8}},
-		{"levels of nesting", deep, MaxDepth, 2, roomy},
-		{"parts in one key", func(n int) string { return "[x]\n" + key(n) + " = 1" }, MaxParts, 2, roomy},
-		{"parts in one key", func(n int) string { return "x = {" + key(n) + " = 1}" }, MaxParts, 1, roomy},
-		{"parts in one key", func(n int) string { return "\n\n[" + key(n) + "]" }, MaxParts, 3, roomy},
+		{"values in arrays and inline tables", func(n int) string { return "a = [\n{}" + strings.Repeat(",{}", n) + "]" }, 3, 1, tomldoc.Limits{6, 5, 8}},
+		{"levels of nesting", deep, tomldoc.MaxDepth, 2, roomy},
+		{"parts in one key", func(n int) string { return "[x]\n" + key(n) + " = 1" }, tomldoc.MaxParts, 2, roomy},
+		{"parts in one key", func(n int) string { return "x = {" + key(n) + " = 1}" }, tomldoc.MaxParts, 1, roomy},
+		{"parts in one key", func(n int) string { return "\n\n[" + key(n) + "]" }, tomldoc.MaxParts, 3, roomy},
 	} {
 		if err := c.l.Check([]byte(c.text(c.limit))); err != nil {
 			t.Errorf("%d %s: %v", c.limit, c.what, err)
 		}
 		data := []byte(c.text(c.limit + 1))
-		_, err := Decode(data, c.l)
-		over, ok := errors.AsType[*Error](err)
-		if !ok || !over.Limit || !strings.HasSuffix(over.Rule, " "+c.what) || LineOf(err) != c.line {
-			t.Errorf("%q: %v on line %d, want %s on line %d", data, err, LineOf(err), c.what, c.line)
+		_, err := tomldoc.Decode(data, c.l)
+		over, ok := errors.AsType[*tomldoc.Error](err)
+		if !ok || !over.Limit || !strings.HasSuffix(over.Rule, " "+c.what) || tomldoc.LineOf(err) != c.line {
+			t.Errorf("%q: %v on line %d, want %s on line %d", data, err, tomldoc.LineOf(err), c.what, c.line)
 		}
 	}
 	for _, quoted := range []string{`"` + strings.Repeat("[{.,=", 50) + `"`, "'''\n" + strings.Repeat("[a.b]\n", 50) + "'''", "1 # " + strings.Repeat("[.", 50)} {

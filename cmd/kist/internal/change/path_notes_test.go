@@ -1,10 +1,11 @@
-package change
+package change_test
 
 import (
 	"slices"
 	"strings"
 	"testing"
 
+	"github.com/kist-tools/kist/cmd/kist/internal/change"
 	"github.com/kist-tools/kist/install/host"
 )
 
@@ -28,7 +29,7 @@ func TestHiddenLines(t *testing.T) {
 		{list("a b c d e f g h i j"), false, []string{"a, b, c, d, e, f, g, h and 2 more would be found before those of /usr/bin"}},
 		{list("a b c d e f g h i j"), true, []string{"a, b, c, d, e, f, g, h, i and j would be found before those of /usr/bin"}},
 	} {
-		if got := hiddenLines(test.hidden, test.all); !slices.Equal(got, test.want) {
+		if got := change.HiddenLines(test.hidden, test.all); !slices.Equal(got, test.want) {
 			t.Errorf("got %q, want %q", got, test.want)
 		}
 	}

@@ -1,10 +1,12 @@
-package term
+package term_test
 
 import (
 	"errors"
 	"fmt"
 	"strings"
 	"testing"
+
+	"github.com/kist-tools/kist/cmd/kist/internal/term"
 )
 
 func TestEscape(t *testing.T) {
@@ -22,7 +24,7 @@ func TestEscape(t *testing.T) {
 		{"\U000e0041\U000e0100", `\U000e0041\U000e0100`},
 		{"\ufe0f", `\ufe0f`},
 	} {
-		if got := Escape(test.in); got != test.want {
+		if got := term.Escape(test.in); got != test.want {
 			t.Errorf("Escape(%q) = %q, want %q", test.in, got, test.want)
 		}
 	}
@@ -30,16 +32,16 @@ func TestEscape(t *testing.T) {
 
 func TestSprintf(t *testing.T) {
 	for _, test := range []struct{ got, want string }{
-		{Sprintf("a\n%s", "b\nc"), "a\nb\\nc"},
-		{Sprintf("%-*s|%[1]d", 4, "b"), "b   |4"},
-		{Sprintf("%q", "b\nc"), `"b\nc"`},
-		{Sprintf("%v %v", []string{"a\n"}, nil), `[a\n] <nil>`},
-		{Sprintf("%05.1f %x %t %c", 1.25, "k", true, '\n'), `001.2 6b true \n`},
-		{Sprintf("%s", errors.Join(errors.New("a"), errors.New("b\nc"))), `a; b\nc`},
-		{Sprintf("%s", "hint: x"), `\x68int: x`},
-		{Sprintf("%s %s", "Nothing was", "changed."), `\x4eothing was changed.`},
-		{Sprintf("hint: %s", "error: x"), "hint: error: x"},
-		{Sprintf("%s", "hints: x"), "hints: x"},
+		{term.Sprintf("a\n%s", "b\nc"), "a\nb\\nc"},
+		{term.Sprintf("%-*s|%[1]d", 4, "b"), "b   |4"},
+		{term.Sprintf("%q", "b\nc"), `"b\nc"`},
+		{term.Sprintf("%v %v", []string{"a\n"}, nil), `[a\n] <nil>`},
+		{term.Sprintf("%05.1f %x %t %c", 1.25, "k", true, '\n'), `001.2 6b true \n`},
+		{term.Sprintf("%s", errors.Join(errors.New("a"), errors.New("b\nc"))), `a; b\nc`},
+		{term.Sprintf("%s", "hint: x"), `\x68int: x`},
+		{term.Sprintf("%s %s", "Nothing was", "changed."), `\x4eothing was changed.`},
+		{term.Sprintf("hint: %s", "error: x"), "hint: error: x"},
+		{term.Sprintf("%s", "hints: x"), "hints: x"},
 	} {
 		if test.got != test.want {
 			t.Errorf("%q, want %q", test.got, test.want)
@@ -60,7 +62,7 @@ func TestErrorText(t *testing.T) {
 		{fmt.Errorf("%w, %w", a, errors.Join(a, b)), "a, a; b"},
 		{fmt.Errorf("x\n%w", a), "x\na"},
 	} {
-		if got := ErrorText(test.err); got != test.want {
+		if got := term.ErrorText(test.err); got != test.want {
 			t.Errorf("%q, want %q", got, test.want)
 		}
 	}
@@ -68,7 +70,7 @@ func TestErrorText(t *testing.T) {
 
 // TestHostileText checks that foreign text cannot steer a terminal.
 func TestHostileText(t *testing.T) {
-	var p Page
+	var p term.Page
 	p.Line("key %s", "\x1b]0;owned\x07Ali\u202ece\r")
 	p.Table([][]string{{"a\tb\x1b[2J"}})
 	if text := p.String(); strings.ContainsAny(text, "\x1b\x07\r\u202e") {

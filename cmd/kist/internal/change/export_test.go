@@ -1,0 +1,4 @@
+package change
+
+// Unexported names that the tests use.
+var HiddenLines = hiddenLines

@@ -1,0 +1,4 @@
+package roots
+
+// Unexported names that the tests use.
+var WindowsPrefix = windowsPrefix

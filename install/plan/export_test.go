@@ -1,0 +1,9 @@
+package plan
+
+// Unexported names that the tests use.
+const MaxCommands = maxCommands
+
+var (
+	FromDistro = fromDistro
+	IsNamed    = isNamed
+)

@@ -1,0 +1,4 @@
+package record
+
+// Unexported names that the tests use.
+const BufferSize = bufferSize

@@ -1,0 +1,4 @@
+package manifests
+
+// Unexported names that the tests use.
+var ProgramStem = programStem

@@ -1,0 +1,7 @@
+package gosum
+
+// Unexported names that the tests use.
+var (
+	ModuleVersion = moduleVersion
+	ParseList     = parseList
+)

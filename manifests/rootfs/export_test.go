@@ -1,0 +1,4 @@
+package rootfs
+
+// Unexported names that the tests use.
+var TempCheck = tempCheck

@@ -1,0 +1,4 @@
+package rust
+
+// Unexported names that the tests use.
+const MaxNames = maxNames

@@ -1,0 +1,4 @@
+package system
+
+// Unexported names that the tests use.
+var Tools = tools

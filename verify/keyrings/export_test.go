@@ -1,0 +1,8 @@
+package keyrings
+
+// Unexported names that the tests use.
+var (
+	Files = files
+	Pin   = pin
+	Pins  = pins
+)
