@@ -1,4 +1,4 @@
-package install
+package install_test
 
 import (
 	"context"
@@ -95,7 +95,7 @@ func TestUnreachableHostFallsBackAndIsReported(t *testing.T) {
 			}
 		}
 		i := w.kist()
-		i.o.Transport = u
+		i.Opened().Transport = u
 		p, err := i.Plan(plan.Change{Install: []manifests.Release{with(first, second)}})
 		if err != nil {
 			t.Fatal(err)

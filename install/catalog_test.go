@@ -1,4 +1,4 @@
-package install
+package install_test
 
 import (
 	"context"
@@ -255,7 +255,7 @@ func TestDryRunStoresNoMark(t *testing.T) {
 	f := &feed{}
 	f.serve(w.now, 5, "five")
 	i := w.kist()
-	i.o.DryRun = true
+	i.Opened().DryRun = true
 	before := w.snapshot()
 	if _, err := i.Catalog(t.Context(), w, manifests.Channel{Name: "acme", Source: f}, manifests.Request{}); err != nil {
 		t.Fatal(err)

@@ -1,4 +1,4 @@
-package install
+package install_test
 
 import (
 	"errors"
@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/kist-tools/kist/install"
 	"github.com/kist-tools/kist/install/plan"
 	"github.com/kist-tools/kist/install/record"
 	"github.com/kist-tools/kist/manifests"
@@ -23,7 +24,7 @@ func TestWaitNamesLockHolder(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	other.o.LockWait = time.Millisecond
+	other.Opened().LockWait = time.Millisecond
 	_, err = other.Lock(t.Context())
 	busy, ok := errors.AsType[*rootfs.BusyError](err)
 	if want := fmt.Sprintf("%d kist test, since 10:00:00", os.Getpid()); !ok || busy.Holder != want {
@@ -58,7 +59,7 @@ func TestFailureAfterCommitIsUnfinishedError(t *testing.T) {
 		}
 	}
 	_, err := w.change(plan.Change{Install: w.releases("zls", "1.0", "bin/zls")})
-	if _, done := errors.AsType[*UnfinishedError](err); !done {
+	if _, done := errors.AsType[*install.UnfinishedError](err); !done {
 		t.Fatalf("got %v, want an *UnfinishedError", err)
 	}
 	if err := os.WriteFile(damaged, whole, 0o600); err != nil {
@@ -114,16 +115,16 @@ func TestReadersWorkDuringWrites(t *testing.T) {
 			}
 		}
 	}()
-	write := func(c plan.Change) Result {
+	write := func(c plan.Change) install.Result {
 		p, err := i.Plan(c)
 		if err == nil {
-			var res Result
+			var res install.Result
 			if res, err = i.Apply(t.Context(), p); err == nil {
 				return res
 			}
 		}
 		t.Fatal(err)
-		return Result{}
+		return install.Result{}
 	}
 	for range 10 {
 		id := write(plan.Change{Install: []manifests.Release{zig}}).Installed[0].ID
@@ -145,7 +146,7 @@ func TestDamagedReceiptIsNotARemovedRelease(t *testing.T) {
 	}
 	w.write(".local/state/kist/receipts/"+string(r.ID)+".json", "{")
 	_, err = i.Apply(t.Context(), p)
-	if damaged, ok := errors.AsType[*ReceiptError](err); !ok || damaged.ID != r.ID {
+	if damaged, ok := errors.AsType[*install.ReceiptError](err); !ok || damaged.ID != r.ID {
 		t.Errorf("got %v, want a *ReceiptError of %s", err, r.ID)
 	}
 	if got := w.command("zig"); got != "bin/zig 1.0" {

@@ -1,4 +1,4 @@
-package install
+package install_test
 
 import (
 	"errors"
@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/kist-tools/kist/install"
 	"github.com/kist-tools/kist/install/plan"
 	"github.com/kist-tools/kist/install/record"
 	"github.com/kist-tools/kist/manifests"
@@ -32,8 +33,8 @@ type crash struct {
 
 func crashes() []crash {
 	return []crash{
-		{"first install", nothing, install("zig 1.0")},
-		{"install", installed("first 1.0"), install("zig 1.0", "zls 1.0")},
+		{"first install", nothing, installs("zig 1.0")},
+		{"install", installed("first 1.0"), installs("zig 1.0", "zls 1.0")},
 		{"another component", installed("zig 1.0"), func(w *world) error {
 			r := w.proved("zig 1.0")
 			r.Components = append(r.Components, "docs")
@@ -134,7 +135,7 @@ func installed(tools ...string) func(*world) {
 	return func(w *world) {
 		w.do(func(w *world) error { return w.see(2) })
 		for _, t := range tools {
-			w.do(install(t))
+			w.do(installs(t))
 		}
 	}
 }
@@ -188,7 +189,7 @@ func gc(w *world) error {
 func project(w *world) error {
 	i := w.kist()
 	defer i.Close()
-	return i.NoteProject(w.t.Context(), SeenProject{Dir: filepath.Join(w.home, "shop"), Mount: "/", Uses: []string{"acme/zig@1.0"}})
+	return i.NoteProject(w.t.Context(), install.SeenProject{Dir: filepath.Join(w.home, "shop"), Mount: "/", Uses: []string{"acme/zig@1.0"}})
 }
 
 // launchers switches the launchers of two commands, of which no release has one.
@@ -217,12 +218,12 @@ func answer(w *world) error {
 	if err != nil {
 		return err
 	}
-	a := Answer{Dir: "/home/me/shop", Files: []string{"/home/me/shop/kist.toml"}, Commands: []LauncherCommand{{Name: "zig"}}}
-	_, err = i.Remember(w.t.Context(), s.Current, a, []time.Time{i.o.Now.Add(-time.Hour)})
+	a := install.Answer{Dir: "/home/me/shop", Files: []string{"/home/me/shop/kist.toml"}, Commands: []install.LauncherCommand{{Name: "zig"}}}
+	_, err = i.Remember(w.t.Context(), s.Current, a, []time.Time{i.Opened().Now.Add(-time.Hour)})
 	return err
 }
 
-func install(tools ...string) func(*world) error {
+func installs(tools ...string) func(*world) error {
 	return func(w *world) error {
 		var c plan.Change
 		for _, t := range tools {

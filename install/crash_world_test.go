@@ -1,4 +1,4 @@
-package install
+package install_test
 
 import (
 	"cmp"
@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/kist-tools/kist/install"
 	"github.com/kist-tools/kist/install/internal/roots"
 	"github.com/kist-tools/kist/install/internal/store"
 	"github.com/kist-tools/kist/install/plan"
@@ -119,7 +120,7 @@ func (c counter) Mark() verify.Mark {
 func (w *world) serial() uint64 {
 	i := w.kist()
 	defer i.Close()
-	m, err := i.store().Mark("acme")
+	m, err := i.Store().Mark("acme")
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		w.t.Fatal(err)
 	}
@@ -176,7 +177,7 @@ func (w *world) sound(when string, mark uint64) {
 	if now := w.serial(); now < mark && now != 0 {
 		t.Errorf("%s: the mark went from %d to %d", when, mark, now)
 	}
-	if data := i.roots.Dir(roots.Data); data != nil {
+	if data := i.Roots().Dir(roots.Data); data != nil {
 		lock, err := rootfs.TryLock(data, store.LockFile, "")
 		if err != nil {
 			t.Fatalf("%s: %v", when, err)
@@ -187,7 +188,7 @@ func (w *world) sound(when string, mark uint64) {
 	}
 }
 
-func spoiled(drift []Drift) bool {
+func spoiled(drift []install.Drift) bool {
 	return len(drift) == 1 && strings.HasSuffix(drift[0].Path, "/lib/a")
 }
 

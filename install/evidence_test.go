@@ -1,4 +1,4 @@
-package install
+package install_test
 
 import (
 	"errors"
@@ -64,7 +64,7 @@ func TestEvidenceStaysWhileAReceiptNeedsIt(t *testing.T) {
 	}
 	four := w.install(w.release("four", "1.0", "bin/four"))
 	w.must(plan.Change{Remove: []record.ID{four.ID}})
-	if _, err := w.kist().roots.Dir(roots.State).Lstat("evidence"); !errors.Is(err, fs.ErrNotExist) {
+	if _, err := w.kist().Roots().Dir(roots.State).Lstat("evidence"); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("the directory stays: %v", err)
 	}
 }

@@ -1,4 +1,4 @@
-package install
+package install_test
 
 import (
 	"fmt"
@@ -7,6 +7,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/kist-tools/kist/install"
 	"github.com/kist-tools/kist/install/plan"
 	"github.com/kist-tools/kist/install/record"
 	"github.com/kist-tools/kist/manifests"
@@ -24,7 +25,7 @@ func TestManyArtifacts(t *testing.T) {
 	var mu sync.Mutex
 	at := map[string]int64{}
 	i := w.kist()
-	i.o.Progress = func(p Progress) {
+	i.Opened().Progress = func(p install.Progress) {
 		if !mu.TryLock() {
 			t.Error("told of progress twice at one time")
 			return

@@ -1,6 +1,6 @@
 //go:build unix
 
-package install
+package install_test
 
 import (
 	"errors"
@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/kist-tools/kist/install"
 	"github.com/kist-tools/kist/install/plan"
 	"github.com/kist-tools/kist/install/record"
 	"github.com/kist-tools/kist/verify"
@@ -91,27 +92,27 @@ const (
 // No verb removes files that are not kist's, wherever they lie in kist's directories, or
 // touches files behind a link.
 func TestForeignFilesStay(t *testing.T) {
-	update := func(w *world) ([]Drift, error) {
+	update := func(w *world) ([]install.Drift, error) {
 		zig, _ := w.find("zig 1.0")
 		res, err := w.change(plan.Change{Install: w.releases("zig", "3.0", "bin/zig"), Remove: []record.ID{zig.ID}})
 		return res.Leftovers, err
 	}
-	for name, verb := range short.Rows(t, map[string]func(w *world) ([]Drift, error){
-		"uninstall": func(w *world) ([]Drift, error) {
+	for name, verb := range short.Rows(t, map[string]func(w *world) ([]install.Drift, error){
+		"uninstall": func(w *world) ([]install.Drift, error) {
 			zig, _ := w.find("zig 1.0")
 			res, err := w.change(plan.Change{Remove: []record.ID{zig.ID}})
 			return res.Leftovers, err
 		},
 		"update, which prunes": update,
-		"rollback": func(w *world) ([]Drift, error) {
+		"rollback": func(w *world) ([]install.Drift, error) {
 			res, err := w.change(plan.Change{Rollback: true})
 			return res.Leftovers, err
 		},
-		"repair": func(w *world) ([]Drift, error) {
+		"repair": func(w *world) ([]install.Drift, error) {
 			res, err := w.kist().Apply(w.t.Context(), plan.Plan{})
 			return res.Leftovers, err
 		},
-		"channel remove": func(w *world) ([]Drift, error) {
+		"channel remove": func(w *world) ([]install.Drift, error) {
 			i := w.kist()
 			foreseen, err := i.StoredMark("mine")
 			if err != nil {
@@ -123,8 +124,8 @@ func TestForeignFilesStay(t *testing.T) {
 			}
 			return kept, err
 		},
-		"uninstall --all": func(w *world) ([]Drift, error) { return w.removeAll(false) },
-		"self uninstall":  func(w *world) ([]Drift, error) { return w.removeAll(true) },
+		"uninstall --all": func(w *world) ([]install.Drift, error) { return w.removeAll(false) },
+		"self uninstall":  func(w *world) ([]install.Drift, error) { return w.removeAll(true) },
 	}, 2) {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
@@ -167,7 +168,7 @@ func TestForeignFilesStay(t *testing.T) {
 				}
 			}
 			named := func(name string) bool {
-				return slices.ContainsFunc(kept, func(d Drift) bool { return strings.HasPrefix(w.path(name), d.Path) })
+				return slices.ContainsFunc(kept, func(d install.Drift) bool { return strings.HasPrefix(w.path(name), d.Path) })
 			}
 			for name := range at {
 				inScope := strings.HasPrefix(name, ".") && verbNames[verbName(t)](name)
@@ -189,7 +190,7 @@ var verbNames = map[string]func(name string) bool{
 	"channel_remove":       func(name string) bool { return strings.HasSuffix(name, "marks/mine.json") },
 	"uninstall_--all": func(name string) bool {
 		_, inside, _ := strings.Cut(name, "/kist/")
-		return ofToolchains(inside)
+		return install.OfToolchains(inside)
 	},
 	"self_uninstall": func(string) bool { return true },
 }
@@ -200,7 +201,7 @@ func verbName(t *testing.T) string {
 }
 
 // removeAll removes everything, and checks that it keeps exactly what the preview listed.
-func (w *world) removeAll(self bool) ([]Drift, error) {
+func (w *world) removeAll(self bool) ([]install.Drift, error) {
 	w.t.Helper()
 	foreseen, err := w.kist().PreviewRemoveAll(w.t.Context(), self)
 	if err != nil {

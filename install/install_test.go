@@ -1,4 +1,4 @@
-package install
+package install_test
 
 import (
 	"bytes"
@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/kist-tools/kist/install"
 	"github.com/kist-tools/kist/install/plan"
 	"github.com/kist-tools/kist/install/record"
 	"github.com/kist-tools/kist/manifests"
@@ -59,9 +60,9 @@ func TestSelfUninstallFromOneSharedDirectory(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.write("all/kist/marks/acme.json", string(mark))
-	shared := func() *Installer {
-		i, err := Open(t.Context(), Options{Dirs: Dirs{Data: base, State: base, Cache: base, Config: base, Bin: base},
-			Host: Host{EUID: os.Geteuid(), Caller: -1}, Transport: w, Now: w.now, Version: "test", Random: rand.Reader,
+	shared := func() *install.Installer {
+		i, err := install.Open(t.Context(), install.Options{Dirs: install.Dirs{Data: base, State: base, Cache: base, Config: base, Bin: base},
+			Host: install.Host{EUID: os.Geteuid(), Caller: -1}, Transport: w, Now: w.now, Version: "test", Random: rand.Reader,
 			LockWait: time.Second, Warn: func(string) {},
 			Documents: func(_ *os.Root, name string) (bool, error) { return name == "documents/acme/x", nil },
 			Settings: func(*os.Root) (func(string) (bool, error), error) {
@@ -225,7 +226,7 @@ func TestLinkingIsCalledBeforeLinksAreMade(t *testing.T) {
 	apply := func(c plan.Change) (told []string) {
 		t.Helper()
 		i := w.kist()
-		i.o.Linking = func(now, next record.Generation) {
+		i.Opened().Linking = func(now, next record.Generation) {
 			for _, l := range next.Links {
 				told = append(told, l.Name)
 				linked := slices.ContainsFunc(now.Links, func(have record.CommandLink) bool { return have.Name == l.Name })
@@ -380,9 +381,9 @@ func TestRemovalRefusesNewLinks(t *testing.T) {
 			}
 			before := w.snapshot()
 			_, err := w.change(plan.Change{Remove: []record.ID{r.ID}})
-			var crossed *CrossedLinkError
-			var receipt *ReceiptError
-			var link *BecameLinkError
+			var crossed *install.CrossedLinkError
+			var receipt *install.ReceiptError
+			var link *install.BecameLinkError
 			if !errors.As(err, &crossed) && !errors.As(err, &receipt) && !errors.As(err, &link) {
 				t.Errorf("error %v", err)
 			}
@@ -405,7 +406,7 @@ func TestReceiptWithEscapingPathIsRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	before := w.snapshot()
-	var receipt *ReceiptError
+	var receipt *install.ReceiptError
 	if _, err := w.kist().RemoveAll(t.Context(), false); !errors.As(err, &receipt) {
 		t.Errorf("RemoveAll: %v", err)
 	}

@@ -1,4 +1,4 @@
-package install
+package install_test
 
 import (
 	"fmt"
@@ -10,13 +10,14 @@ import (
 	"testing"
 	"time"
 
+	"github.com/kist-tools/kist/install"
 	"github.com/kist-tools/kist/install/plan"
 	"github.com/kist-tools/kist/install/record"
 	"github.com/kist-tools/kist/manifests"
 )
 
 // update updates a tool from one version to the next.
-func (w *world) update(tool string, from, to int, keep *int) Result {
+func (w *world) update(tool string, from, to int, keep *int) install.Result {
 	w.t.Helper()
 	r, ok := w.find(fmt.Sprintf("%s %d.0", tool, from))
 	if !ok {
@@ -139,7 +140,7 @@ func TestUpdateWhoseFreeingFails(t *testing.T) {
 	if err := os.Rename(prefix+".moved", prefix); err != nil {
 		t.Fatal(err)
 	}
-	w.do(install("another 1.0"))
+	w.do(installs("another 1.0"))
 	if _, err := os.Lstat(prefix); err == nil {
 		t.Error("the next change does not finish the removal")
 	}
@@ -201,8 +202,8 @@ func TestLastUseIsKnownToTheDay(t *testing.T) {
 func TestProjectsAreRecorded(t *testing.T) {
 	w := newWorld(t)
 	before := w.snapshot()
-	p := SeenProject{Dir: w.path("shop"), Mount: "/", Uses: []string{"acme/zig@1.0"}}
-	note := func(p SeenProject) {
+	p := install.SeenProject{Dir: w.path("shop"), Mount: "/", Uses: []string{"acme/zig@1.0"}}
+	note := func(p install.SeenProject) {
 		t.Helper()
 		if err := w.kist().NoteProject(t.Context(), p); err != nil {
 			t.Fatal(err)
@@ -210,13 +211,13 @@ func TestProjectsAreRecorded(t *testing.T) {
 	}
 	note(p) // nothing is installed: nothing is recorded
 	w.same(before)
-	w.do(install("zig 1.0"))
+	w.do(installs("zig 1.0"))
 	note(p)
 	recorded := w.snapshot()
 	w.now = w.now.Add(time.Hour)
 	note(p)
 	w.same(recorded)
-	note(SeenProject{Dir: w.path("shop/a=b 'c'"), Mount: "/"})
+	note(install.SeenProject{Dir: w.path("shop/a=b 'c'"), Mount: "/"})
 	p.Uses = []string{"acme/zig@2.0"}
 	note(p)
 	keep := 0

@@ -1,9 +1,10 @@
-package install
+package install_test
 
 import (
 	"testing"
 	"time"
 
+	"github.com/kist-tools/kist/install"
 	"github.com/kist-tools/kist/install/plan"
 )
 
@@ -11,8 +12,8 @@ import (
 // not while a file of the project may still be changing.
 func TestRemember(t *testing.T) {
 	w := newWorld(t)
-	w.do(install("zig 1.0"))
-	a := Answer{Dir: "/home/me/shop", Files: []string{"/home/me/shop/kist.toml"}}
+	w.do(installs("zig 1.0"))
+	a := install.Answer{Dir: "/home/me/shop", Files: []string{"/home/me/shop/kist.toml"}}
 	remember := func(what string, age time.Duration, stale, want bool) {
 		t.Helper()
 		i := w.kist()
@@ -24,7 +25,7 @@ func TestRemember(t *testing.T) {
 		if stale {
 			s.Current.Number--
 		}
-		if stored, err := i.Remember(t.Context(), s.Current, a, []time.Time{i.o.Now.Add(-age)}); err != nil || stored != want {
+		if stored, err := i.Remember(t.Context(), s.Current, a, []time.Time{i.Opened().Now.Add(-age)}); err != nil || stored != want {
 			t.Errorf("%s: stored %v, want %v (%v)", what, stored, want, err)
 		}
 	}

@@ -1,4 +1,4 @@
-package install
+package install_test
 
 import (
 	"errors"
@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/kist-tools/kist/install"
 	"github.com/kist-tools/kist/install/plan"
 	"github.com/kist-tools/kist/install/record"
 	"github.com/kist-tools/kist/manifests"
@@ -80,7 +81,7 @@ func TestInstallRestoresMissingFiles(t *testing.T) {
 				return // what the user put there is the user's
 			}
 			w.must(plan.Change{Remove: []record.ID{now.ID, zls.ID}})
-			if receipts, damaged, err := w.kist().store().Receipts(); err != nil || len(receipts)+len(damaged) > 0 {
+			if receipts, damaged, err := w.kist().Store().Receipts(); err != nil || len(receipts)+len(damaged) > 0 {
 				t.Errorf("%v, %v, %v", receipts, damaged, err)
 			}
 		})
@@ -102,8 +103,8 @@ func TestUnmountedStateDirectoryIsRefused(t *testing.T) {
 		if err := os.Rename(w.path(".local/state/kist"), w.path("volume")); err != nil {
 			t.Fatal(err)
 		}
-		unmounted, ok := errors.AsType[*UnmountedError](w.kist().MayChange())
-		if ok != apart || ok && *unmounted != (UnmountedError{Role: "state", Path: w.path(".local/state/kist"), Note: w.path(".local/share/kist/places.json")}) {
+		unmounted, ok := errors.AsType[*install.UnmountedError](w.kist().MayChange())
+		if ok != apart || ok && *unmounted != (install.UnmountedError{Role: "state", Path: w.path(".local/state/kist"), Note: w.path(".local/share/kist/places.json")}) {
 			t.Errorf("apart %v: %v", apart, w.kist().MayChange())
 		}
 		if err := os.Rename(w.path("volume"), w.path(".local/state/kist")); err != nil { // it is mounted
@@ -146,16 +147,16 @@ func TestUnmountedDataDirectoryIsRefused(t *testing.T) {
 				}
 			}
 			refused := c.apart && c.away
-			unmounted, ok := errors.AsType[*UnmountedError](w.kist().MayChange())
-			if ok != refused || ok && *unmounted != (UnmountedError{Role: "data", Path: kist, Note: note}) {
+			unmounted, ok := errors.AsType[*install.UnmountedError](w.kist().MayChange())
+			if ok != refused || ok && *unmounted != (install.UnmountedError{Role: "data", Path: kist, Note: note}) {
 				t.Fatalf("may change: %v", w.kist().MayChange())
 			}
 			if refused {
 				before := w.snapshot()
-				if _, err := w.change(plan.Change{Install: w.releases("zls", "1.0", "bin/zls")}); !errors.As(err, new(*UnmountedError)) {
+				if _, err := w.change(plan.Change{Install: w.releases("zls", "1.0", "bin/zls")}); !errors.As(err, new(*install.UnmountedError)) {
 					t.Errorf("%v", err)
 				}
-				if _, err := w.kist().RemoveAll(t.Context(), false); !errors.As(err, new(*UnmountedError)) {
+				if _, err := w.kist().RemoveAll(t.Context(), false); !errors.As(err, new(*install.UnmountedError)) {
 					t.Errorf("%v", err)
 				}
 				w.same(before)

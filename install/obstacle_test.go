@@ -1,4 +1,4 @@
-package install
+package install_test
 
 import (
 	"errors"
@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/kist-tools/kist/install"
 	"github.com/kist-tools/kist/install/plan"
 	"github.com/kist-tools/kist/install/record"
 	"github.com/kist-tools/kist/manifests"
@@ -66,7 +67,7 @@ func testForeign(t *testing.T, name string, place func(w *world, p string) error
 	if is := describe(); is != was {
 		t.Errorf("it was %s, and is %s", was, is)
 	}
-	if !slices.ContainsFunc(res.Leftovers, func(d Drift) bool { return d.Path == w.path(name) }) || len(res.Leftovers) != 1 {
+	if !slices.ContainsFunc(res.Leftovers, func(d install.Drift) bool { return d.Path == w.path(name) }) || len(res.Leftovers) != 1 {
 		t.Errorf("kept %v", res.Leftovers)
 	}
 	// Once the user has taken it away, the rest goes.
@@ -97,7 +98,7 @@ func TestUnremovableFileDoesNotBlockChanges(t *testing.T) {
 	}
 	t.Cleanup(func() { os.Chmod(dir, 0o755) })
 	_, err := w.change(plan.Change{Remove: []record.ID{zig.ID}})
-	if errors.As(err, new(*UnfinishedError)) != stuck || !stuck && err != nil {
+	if errors.As(err, new(*install.UnfinishedError)) != stuck || !stuck && err != nil {
 		t.Fatalf("uninstall: %v", err)
 	}
 	for _, tool := range []string{"one", "two"} {
@@ -108,7 +109,7 @@ func TestUnremovableFileDoesNotBlockChanges(t *testing.T) {
 		}
 	}
 	res, err := w.kist().RemoveAll(t.Context(), true)
-	if errors.As(err, new(*UnfinishedError)) != stuck || len(res.Removed) != 2 {
+	if errors.As(err, new(*install.UnfinishedError)) != stuck || len(res.Removed) != 2 {
 		t.Errorf("%+v, %v", res, err)
 	}
 	if stuck {
@@ -135,17 +136,17 @@ func TestTooLargeReceiptIsRefused(t *testing.T) {
 		receipt.Entries = append(receipt.Entries, record.Entry{Path: fmt.Sprint(n), Type: record.Link, Target: target})
 	}
 	var tooLarge *manifests.TooLargeError
-	if err := w.kist().store().PutReceipt(receipt); !errors.As(err, &tooLarge) {
+	if err := w.kist().Store().PutReceipt(receipt); !errors.As(err, &tooLarge) {
 		t.Errorf("a receipt: %v", err)
 	}
 	receipt.Entries = receipt.Entries[:10_000]
-	if err := w.kist().store().PutReceipt(receipt); err != nil {
+	if err := w.kist().Store().PutReceipt(receipt); err != nil {
 		t.Errorf("one that is not too long: %v", err)
 	}
 	if _, err := w.kist().Receipt(receipt.ID); err != nil {
 		t.Errorf("read again: %v", err)
 	}
-	if err := w.kist().store().DropReceipt(receipt.ID); err != nil {
+	if err := w.kist().Store().DropReceipt(receipt.ID); err != nil {
 		t.Fatal(err)
 	}
 
@@ -153,7 +154,7 @@ func TestTooLargeReceiptIsRefused(t *testing.T) {
 	for n := range 60_000 {
 		g.Links = append(g.Links, record.CommandLink{Name: fmt.Sprint(n, strings.Repeat("x", 100)), ID: receipt.ID, Target: strings.Repeat("x", 200)})
 	}
-	if err := w.kist().store().Prepare(g, nil); !errors.As(err, &tooLarge) {
+	if err := w.kist().Store().Prepare(g, nil); !errors.As(err, &tooLarge) {
 		t.Errorf("a generation: %v", err)
 	}
 	w.same(before)

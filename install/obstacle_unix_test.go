@@ -1,6 +1,6 @@
 //go:build unix
 
-package install
+package install_test
 
 import (
 	"errors"
@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/kist-tools/kist/install"
 	"github.com/kist-tools/kist/verify/verifytest/short"
 )
 
@@ -47,13 +48,13 @@ func TestObstaclesAndTheRemovalOfEverything(t *testing.T) {
 					t.Fatal(err)
 				}
 				res, err := w.kist().RemoveAll(t.Context(), true)
-				if err != nil && !refused || errors.As(err, new(*UnfinishedError)) {
+				if err != nil && !refused || errors.As(err, new(*install.UnfinishedError)) {
 					t.Errorf("%v", err)
 				}
 				if is, err := os.Lstat(at); err != nil || !os.SameFile(is, was) {
 					t.Errorf("it is gone: %v", err)
 				}
-				if named := slices.ContainsFunc(res.Leftovers, func(d Drift) bool { return d.Path == at }); err == nil && !named {
+				if named := slices.ContainsFunc(res.Leftovers, func(d install.Drift) bool { return d.Path == at }); err == nil && !named {
 					t.Errorf("kept %v", res.Leftovers)
 				}
 				if err := os.Remove(at); err != nil {

@@ -1,6 +1,6 @@
 //go:build unix
 
-package install
+package install_test
 
 import (
 	"crypto/rand"
@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/kist-tools/kist/install"
 	"github.com/kist-tools/kist/install/plan"
 	"github.com/kist-tools/kist/install/record"
 	"github.com/kist-tools/kist/manifests/rootfs"
@@ -21,11 +22,11 @@ import (
 )
 
 // as opens an Installer with changed directories.
-func (w *world) as(change func(*Dirs)) (*Installer, error) {
+func (w *world) as(change func(*install.Dirs)) (*install.Installer, error) {
 	w.t.Helper()
 	d := w.dirs()
 	change(&d)
-	i, err := Open(w.t.Context(), Options{Dirs: d, Host: Host{EUID: os.Geteuid(), Caller: -1}, Transport: w, Now: w.now, Version: "test",
+	i, err := install.Open(w.t.Context(), install.Options{Dirs: d, Host: install.Host{EUID: os.Geteuid(), Caller: -1}, Transport: w, Now: w.now, Version: "test",
 		Random: rand.Reader, LockWait: 10 * time.Second, Command: "kist test", Warn: func(string) {}})
 	if err == nil {
 		w.t.Cleanup(func() { i.Close() })
@@ -53,7 +54,7 @@ func TestStoreWithoutNotesIsUpgraded(t *testing.T) {
 		t.Fatalf("installed %v", s.Installed())
 	}
 	// Wrong directories are seen before it is taken over, by the receipts.
-	if _, err := w.as(func(d *Dirs) { d.Data = w.path("other") }); !errors.As(err, new(*OtherPlaceError)) {
+	if _, err := w.as(func(d *install.Dirs) { d.Data = w.path("other") }); !errors.As(err, new(*install.OtherPlaceError)) {
 		t.Errorf("another data directory: %v", err)
 	}
 	// A kist of then that is at work is waited for.
@@ -98,20 +99,20 @@ func TestStoreWithoutNotesIsUpgraded(t *testing.T) {
 // change is refused.
 func TestEachBaseChangedAlone(t *testing.T) {
 	for name, c := range map[string]struct {
-		change  func(w *world, d *Dirs)
+		change  func(w *world, d *install.Dirs)
 		refused bool
 	}{
-		"data":   {func(w *world, d *Dirs) { d.Data = w.path("other") }, true},
-		"state":  {func(w *world, d *Dirs) { d.State = w.path("other") }, true},
-		"cache":  {func(w *world, d *Dirs) { d.Cache = w.path("other") }, false},
-		"config": {func(w *world, d *Dirs) { d.Config = w.path("other") }, false},
-		"bin":    {func(w *world, d *Dirs) { d.Bin = w.path("other") }, false},
+		"data":   {func(w *world, d *install.Dirs) { d.Data = w.path("other") }, true},
+		"state":  {func(w *world, d *install.Dirs) { d.State = w.path("other") }, true},
+		"cache":  {func(w *world, d *install.Dirs) { d.Cache = w.path("other") }, false},
+		"config": {func(w *world, d *install.Dirs) { d.Config = w.path("other") }, false},
+		"bin":    {func(w *world, d *install.Dirs) { d.Bin = w.path("other") }, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
 			first := w.install(w.release("zig", "1.0", "bin/zig"))
-			i, err := w.as(func(d *Dirs) { c.change(w, d) })
-			if refused := errors.As(err, new(*OtherPlaceError)); refused != c.refused || err != nil && !refused {
+			i, err := w.as(func(d *install.Dirs) { c.change(w, d) })
+			if refused := errors.As(err, new(*install.OtherPlaceError)); refused != c.refused || err != nil && !refused {
 				t.Fatalf("open: %v", err)
 			}
 			if err == nil {
@@ -148,7 +149,7 @@ func TestEachBaseChangedAlone(t *testing.T) {
 			if err != nil || !slices.Equal(res.Leftovers, foreseen) {
 				t.Errorf("kept %v, %v; foreseen %v", res.Leftovers, err, foreseen)
 			}
-			named := slices.ContainsFunc(res.Leftovers, func(d Drift) bool { return d.Path == other })
+			named := slices.ContainsFunc(res.Leftovers, func(d install.Drift) bool { return d.Path == other })
 			if named != (there == nil) {
 				t.Errorf("%s is there: %v; kept %v", other, there == nil, res.Leftovers)
 			}
@@ -167,10 +168,10 @@ func TestConcurrentStateDirectoriesAreRefused(t *testing.T) {
 		releases := w.releases("zig", "1.0", "bin/zig")
 		var both sync.WaitGroup
 		var errs [2]error
-		var kists [2]*Installer
+		var kists [2]*install.Installer
 		for n, state := range []string{".local/state", "other"} {
 			var err error
-			if kists[n], err = w.as(func(d *Dirs) { d.State = w.path(state) }); err != nil {
+			if kists[n], err = w.as(func(d *install.Dirs) { d.State = w.path(state) }); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -184,14 +185,14 @@ func TestConcurrentStateDirectoriesAreRefused(t *testing.T) {
 			})
 		}
 		both.Wait()
-		if (errs[0] == nil) == (errs[1] == nil) || !errors.As(errors.Join(errs[:]...), new(*OtherPlaceError)) {
+		if (errs[0] == nil) == (errs[1] == nil) || !errors.As(errors.Join(errs[:]...), new(*install.OtherPlaceError)) {
 			t.Fatalf("one of two is to be refused: %v", errs)
 		}
 		state := ".local/state"
 		if errs[0] != nil {
 			state = "other"
 		}
-		i, err := w.as(func(d *Dirs) { d.State = w.path(state) })
+		i, err := w.as(func(d *install.Dirs) { d.State = w.path(state) })
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -243,11 +244,11 @@ func TestCopiedHomeWorks(t *testing.T) {
 		w.home = first
 		if home == second {
 			// Half of each is not one of them.
-			for _, mix := range []func(*Dirs){
-				func(d *Dirs) { d.State = filepath.Join(second, ".local/state") },
-				func(d *Dirs) { d.Data = filepath.Join(second, ".local/share") },
+			for _, mix := range []func(*install.Dirs){
+				func(d *install.Dirs) { d.State = filepath.Join(second, ".local/state") },
+				func(d *install.Dirs) { d.Data = filepath.Join(second, ".local/share") },
 			} {
-				if _, err := w.as(mix); !errors.As(err, new(*OtherPlaceError)) {
+				if _, err := w.as(mix); !errors.As(err, new(*install.OtherPlaceError)) {
 					t.Errorf("half of each: %v", err)
 				}
 			}
@@ -262,8 +263,8 @@ func TestDamagedNoteIsReported(t *testing.T) {
 	if err := os.WriteFile(name, []byte("{"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	var note *NoteError
-	if _, err := w.as(func(*Dirs) {}); !errors.As(err, &note) || note.Path != name {
+	var note *install.NoteError
+	if _, err := w.as(func(*install.Dirs) {}); !errors.As(err, &note) || note.Path != name {
 		t.Errorf("%v", err)
 	}
 	if err := os.Remove(name); err != nil {
@@ -282,7 +283,7 @@ func TestForeignLockFileIsRefused(t *testing.T) {
 	if err := os.Chmod(w.path(".local/share/kist"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := w.change(plan.Change{Install: w.releases("zig", "1.0", "bin/zig")}); !errors.As(err, new(*ObstacleError)) {
+	if _, err := w.change(plan.Change{Install: w.releases("zig", "1.0", "bin/zig")}); !errors.As(err, new(*install.ObstacleError)) {
 		t.Errorf("%v", err)
 	}
 	if data, err := os.ReadFile(w.path(".local/share/kist/lock")); err != nil || string(data) != "the user's own\n" {
@@ -302,10 +303,10 @@ func TestEmptyDataDirectoryIsReplaced(t *testing.T) {
 		t.Fatal(err)
 	}
 	releases := w.releases("zig", "1.0", "bin/zig")
-	var kists [2]*Installer
+	var kists [2]*install.Installer
 	for n, data := range []string{"one", "two"} {
 		var err error
-		if kists[n], err = w.as(func(d *Dirs) { d.Data = w.path(data) }); err != nil {
+		if kists[n], err = w.as(func(d *install.Dirs) { d.Data = w.path(data) }); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -321,10 +322,10 @@ func TestEmptyDataDirectoryIsReplaced(t *testing.T) {
 		})
 	}
 	both.Wait()
-	if (errs[0] == nil) == (errs[1] == nil) || !errors.As(errors.Join(errs[:]...), new(*OtherPlaceError)) {
+	if (errs[0] == nil) == (errs[1] == nil) || !errors.As(errors.Join(errs[:]...), new(*install.OtherPlaceError)) {
 		t.Fatalf("one of two is to be refused: %v", errs)
 	}
-	if _, err := w.as(func(*Dirs) {}); !errors.As(err, new(*OtherPlaceError)) {
+	if _, err := w.as(func(*install.Dirs) {}); !errors.As(err, new(*install.OtherPlaceError)) {
 		t.Errorf("the first, with something in force elsewhere: %v", err)
 	}
 }

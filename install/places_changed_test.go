@@ -1,6 +1,6 @@
 //go:build unix
 
-package install
+package install_test
 
 import (
 	"os"
@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/kist-tools/kist/install"
 	"github.com/kist-tools/kist/install/plan"
 	"github.com/kist-tools/kist/install/record"
 )
@@ -83,7 +84,7 @@ func TestLinksInAnEarlierBinDirectory(t *testing.T) {
 		return err == nil
 	}
 	change := func(c plan.Change) {
-		i, err := w.as(func(d *Dirs) { d.Bin = w.path("bin") })
+		i, err := w.as(func(d *install.Dirs) { d.Bin = w.path("bin") })
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -103,7 +104,7 @@ func TestLinksInAnEarlierBinDirectory(t *testing.T) {
 	if exists(".local/bin/zig") || exists("bin/zig") || !exists(".local/bin/go") || !exists("bin/go") {
 		t.Errorf("links: %v %v, %v %v", exists(".local/bin/zig"), exists("bin/zig"), exists(".local/bin/go"), exists("bin/go"))
 	}
-	i, err := w.as(func(d *Dirs) { d.Bin = w.path("bin") })
+	i, err := w.as(func(d *install.Dirs) { d.Bin = w.path("bin") })
 	if err != nil {
 		t.Fatal(err)
 	}

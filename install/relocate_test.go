@@ -1,6 +1,6 @@
 //go:build unix
 
-package install
+package install_test
 
 import (
 	"errors"
@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/kist-tools/kist/install"
 	"github.com/kist-tools/kist/install/plan"
 )
 
@@ -95,10 +96,10 @@ func TestRelocateThroughALink(t *testing.T) {
 	if err := errors.Join(os.Remove(there.home), os.Symlink(other.home, there.home)); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := there.kist().Relocate(t.Context()); !errors.As(err, new(*BecameLinkError)) {
+	if _, err := there.kist().Relocate(t.Context()); !errors.As(err, new(*install.BecameLinkError)) {
 		t.Errorf("after the link changed: %v", err)
 	}
-	if _, _, err := there.kist().Verify(t.Context(), zig.ID); !errors.As(err, new(*CrossedLinkError)) {
+	if _, _, err := there.kist().Verify(t.Context(), zig.ID); !errors.As(err, new(*install.CrossedLinkError)) {
 		t.Errorf("verify after the link changed: %v", err)
 	}
 }
@@ -134,13 +135,13 @@ func TestRelocateWithOneBinDirectory(t *testing.T) {
 			if err := c.old(w); err != nil {
 				t.Fatal(err)
 			}
-			i, err := w.as(func(d *Dirs) { d.Data, d.State = filepath.Join(opt, "share"), filepath.Join(opt, "state") })
+			i, err := w.as(func(d *install.Dirs) { d.Data, d.State = filepath.Join(opt, "share"), filepath.Join(opt, "state") })
 			if err != nil {
 				t.Fatal(err)
 			}
 			before, _ := os.Readlink(w.path(".local/bin/zig"))
 			_, err = i.Relocate(t.Context())
-			if refused := errors.As(err, new(*SharedBinError)); refused != c.refused || err != nil && !refused {
+			if refused := errors.As(err, new(*install.SharedBinError)); refused != c.refused || err != nil && !refused {
 				t.Errorf("got %v", err)
 			}
 			after, _ := os.Readlink(w.path(".local/bin/zig"))
@@ -160,7 +161,7 @@ func TestRelocateWithoutTheData(t *testing.T) {
 		t.Fatal(err)
 	}
 	before := w.snapshot()
-	i, err := w.as(func(d *Dirs) { d.Data = w.path("elsewhere") })
+	i, err := w.as(func(d *install.Dirs) { d.Data = w.path("elsewhere") })
 	if err != nil {
 		t.Fatal(err)
 	}

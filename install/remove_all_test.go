@@ -1,4 +1,4 @@
-package install
+package install_test
 
 import (
 	"errors"
@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/kist-tools/kist/install"
 	"github.com/kist-tools/kist/install/plan"
 	"github.com/kist-tools/kist/install/record"
 )
@@ -39,7 +40,7 @@ func TestRemoveAllWorksWithoutGenerations(t *testing.T) {
 				t.Fatal(err)
 			}
 			damaged := name != "nothing" && name != "the data directory is gone"
-			if _, err := w.kist().State(); errors.As(err, new(*GenerationError)) != damaged {
+			if _, err := w.kist().State(); errors.As(err, new(*install.GenerationError)) != damaged {
 				t.Errorf("state: %v", err)
 			}
 			foreseen, err := w.kist().PreviewRemoveAll(t.Context(), true)
@@ -128,10 +129,10 @@ func TestKeptDirectoryThatBecameALinkIsRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	before := w.snapshot()
-	if _, err := w.kist().PreviewRemoveAll(t.Context(), false); !errors.As(err, new(*CrossedLinkError)) {
+	if _, err := w.kist().PreviewRemoveAll(t.Context(), false); !errors.As(err, new(*install.CrossedLinkError)) {
 		t.Errorf("preview: %v", err)
 	}
-	if _, err := w.kist().RemoveAll(t.Context(), false); !errors.As(err, new(*CrossedLinkError)) {
+	if _, err := w.kist().RemoveAll(t.Context(), false); !errors.As(err, new(*install.CrossedLinkError)) {
 		t.Errorf("removal: %v", err)
 	}
 	w.same(before)
@@ -169,8 +170,8 @@ func TestOpenRefusesBasesInsideKistsData(t *testing.T) {
 	for _, bin := range []string{"prefixes", "generations", "current/bin", "toolchains/x", "stage"} {
 		d := w.dirs()
 		d.Bin = w.path(".local/share/kist/" + bin)
-		_, err := Open(t.Context(), Options{Dirs: d, Host: Host{EUID: os.Geteuid(), Caller: -1}})
-		var unsafe *UnsafeDirError
+		_, err := install.Open(t.Context(), install.Options{Dirs: d, Host: install.Host{EUID: os.Geteuid(), Caller: -1}})
+		var unsafe *install.UnsafeDirError
 		if !errors.As(err, &unsafe) {
 			t.Errorf("%s: %v", bin, err)
 		}

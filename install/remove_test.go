@@ -1,4 +1,4 @@
-package install
+package install_test
 
 import (
 	"errors"
@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/kist-tools/kist/install"
 	"github.com/kist-tools/kist/install/internal/roots"
 	"github.com/kist-tools/kist/install/plan"
 	"github.com/kist-tools/kist/install/record"
@@ -34,7 +35,7 @@ func (w *world) sealedLongAgo(edit func(*record.Receipt)) record.Receipt {
 	if edit != nil {
 		edit(&r)
 	}
-	if err := i.store().PutReceipt(r); err != nil {
+	if err := i.Store().PutReceipt(r); err != nil {
 		w.t.Fatal(err)
 	}
 	return r
@@ -79,7 +80,7 @@ func TestRemovalKeepsChangedFiles(t *testing.T) {
 				t.Fatal(err)
 			}
 			res := w.must(plan.Change{Remove: []record.ID{r.ID}})
-			if !slices.ContainsFunc(res.Leftovers, func(d Drift) bool { return d.Path == file }) {
+			if !slices.ContainsFunc(res.Leftovers, func(d install.Drift) bool { return d.Path == file }) {
 				t.Errorf("kept %+v, want %s", res.Leftovers, file)
 			}
 			if _, err := os.Lstat(file); err != nil {
@@ -159,9 +160,9 @@ func TestRemovalReadsOnlyTouchedFiles(t *testing.T) {
 }
 
 // keepsStamps reports whether the stamps of i's file system are reliable.
-func keepsStamps(t *testing.T, i *Installer) bool {
+func keepsStamps(t *testing.T, i *install.Installer) bool {
 	t.Helper()
-	data, err := rootfs.OpenDir(i.roots.Dir(roots.Data))
+	data, err := rootfs.OpenDir(i.Roots().Dir(roots.Data))
 	if err != nil {
 		t.Fatal(err)
 	}

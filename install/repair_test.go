@@ -1,4 +1,4 @@
-package install
+package install_test
 
 import (
 	"crypto/rand"
@@ -38,10 +38,10 @@ func (w *world) cut(r record.Receipt, stage *store.Stage, before string) {
 		name string
 		do   func() error
 	}{
-		{"publish", func() error { return i.store().Publish(stage, r) }},
-		{"prepare", func() error { return i.store().Prepare(next, nil) }},
-		{"switch", func() error { return i.store().Switch(next.Number) }},
-		{"confirm", func() error { return i.store().Confirm(next.Number) }},
+		{"publish", func() error { return i.Store().Publish(stage, r) }},
+		{"prepare", func() error { return i.Store().Prepare(next, nil) }},
+		{"switch", func() error { return i.Store().Switch(next.Number) }},
+		{"confirm", func() error { return i.Store().Confirm(next.Number) }},
 	} {
 		if step.name == before {
 			return
@@ -61,14 +61,12 @@ func TestNextWriterRepairsInterruptedInstall(t *testing.T) {
 			w := newWorld(t)
 			w.install(w.release("first", "1.0", "bin/first"))
 			i := w.kist()
-			st, err := i.stage(t.Context(), plan.Install{Release: w.release("cut", "1.0", "bin/cut")})
+			r, stage, err := i.Stage(t.Context(), plan.Install{Release: w.release("cut", "1.0", "bin/cut")})
 			if err != nil {
 				t.Fatal(err)
 			}
-			id := st.receipt.ID
-			stage := st.stage
-			st.stage = nil
-			w.cut(st.receipt, stage, test.before)
+			id := r.ID
+			w.cut(r, stage, test.before)
 			if test.before == "publish" {
 				w.abandon(stage)
 			}
@@ -127,7 +125,7 @@ func TestNextWriterFinishesRemoval(t *testing.T) {
 		t.Fatal(err)
 	}
 	next.Number = s.Current.Number + 1
-	if err := errors.Join(i.store().Prepare(next, nil), i.store().Switch(next.Number), os.Remove(filepath.Join(i.Prefix(r.ID), "lib/a"))); err != nil {
+	if err := errors.Join(i.Store().Prepare(next, nil), i.Store().Switch(next.Number), os.Remove(filepath.Join(i.Prefix(r.ID), "lib/a"))); err != nil {
 		t.Fatal(err)
 	}
 	i.Close()
@@ -165,7 +163,7 @@ func TestStageInUseIsKept(t *testing.T) {
 	w := newWorld(t)
 	w.install(w.release("zig", "1.0", "bin/zig"))
 	i := w.kist()
-	stage, err := i.store().NewStage(rand.Reader)
+	stage, err := i.Store().NewStage(rand.Reader)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -188,7 +186,7 @@ func TestStageInUseIsKept(t *testing.T) {
 func TestStagesDuringConcurrentSweep(t *testing.T) {
 	w := newWorld(t)
 	w.install(w.release("zig", "1.0", "bin/zig"))
-	sweeping, done := w.kist().store(), make(chan struct{})
+	sweeping, done := w.kist().Store(), make(chan struct{})
 	var sweeps sync.WaitGroup
 	sweeps.Go(func() {
 		for {
@@ -203,7 +201,7 @@ func TestStagesDuringConcurrentSweep(t *testing.T) {
 			}
 		}
 	})
-	making := w.kist().store()
+	making := w.kist().Store()
 	for range 2000 / short.Step(t, 20) {
 		stage, err := making.NewStage(rand.Reader)
 		if err != nil {

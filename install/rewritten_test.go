@@ -1,4 +1,4 @@
-package install
+package install_test
 
 import (
 	"archive/tar"
@@ -13,6 +13,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/kist-tools/kist/install"
 	"github.com/kist-tools/kist/install/internal/download"
 	"github.com/kist-tools/kist/install/internal/roots"
 	"github.com/kist-tools/kist/install/internal/sandbox"
@@ -146,7 +147,7 @@ func TestRewrittenCacheInstallsProvedBytes(t *testing.T) {
 					}
 				}
 				i := w.kist()
-				i.o.Progress = func(Progress) { w.forge() }
+				i.Opened().Progress = func(install.Progress) { w.forge() }
 				p, err := i.Plan(planOf(r))
 				if err != nil {
 					t.Fatal(err)
@@ -204,7 +205,7 @@ func TestInspectRefusesFilesChangedSinceHashing(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer into.Close()
-		entries, err := Inspect(t.Context(), Child{}, into, nil, Packed{Name: "a.tar", Layout: manifests.Layout{Format: "tar"},
+		entries, err := install.Inspect(t.Context(), install.Child{}, into, nil, install.Packed{Name: "a.tar", Layout: manifests.Layout{Format: "tar"},
 			Digest: verify.DigestOf(data), Open: func() (*os.File, error) { return dir.Open("a.tar") }})
 		if got := err == nil && len(entries) == 3; got != (text == honest) {
 			t.Errorf("%q: %d entries, %v", text, len(entries), err)
@@ -213,15 +214,15 @@ func TestInspectRefusesFilesChangedSinceHashing(t *testing.T) {
 }
 
 // cache returns the cache of w, with its origin.
-func (w *world) cache() (*Installer, download.Cache) {
+func (w *world) cache() (*install.Installer, download.Cache) {
 	w.t.Helper()
 	i := w.kist()
-	root, err := i.roots.Create(roots.Cache)
+	root, err := i.Roots().Create(roots.Cache)
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	return i, download.Cache{Root: root, Transport: w, Progress: i.progress(nil),
+	return i, download.Cache{Root: root, Transport: w, Progress: i.ProgressOf(nil),
 		HashZip: func(ctx context.Context, name string, zip *os.File, size int64, progress func(int64)) (string, error) {
-			return sandbox.HashZip(ctx, Child{}, name, zip, size, progress)
+			return sandbox.HashZip(ctx, install.Child{}, name, zip, size, progress)
 		}}
 }

@@ -1,6 +1,6 @@
 //go:build interop && linux
 
-package install
+package install_test
 
 import (
 	"archive/tar"

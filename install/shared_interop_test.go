@@ -1,6 +1,6 @@
 //go:build interop && unix
 
-package install
+package install_test
 
 import (
 	"crypto/rand"
@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/kist-tools/kist/install"
 	"github.com/kist-tools/kist/install/plan"
 )
 
@@ -20,7 +21,7 @@ func TestAnotherUserReadsWhatRootInstalled(t *testing.T) {
 	w := newWorld(t)
 	zig := w.install(w.release("zig", "1.0", "bin/zig"))
 	before := w.snapshot()
-	i, err := Open(t.Context(), Options{Dirs: w.dirs(), Host: Host{EUID: 4242, Caller: -1, PrivateGroup: -1}, Transport: w,
+	i, err := install.Open(t.Context(), install.Options{Dirs: w.dirs(), Host: install.Host{EUID: 4242, Caller: -1, PrivateGroup: -1}, Transport: w,
 		Now: w.now, Version: "test", Random: rand.Reader, LockWait: time.Second})
 	if err != nil {
 		t.Fatal(err)
@@ -38,7 +39,7 @@ func TestAnotherUserReadsWhatRootInstalled(t *testing.T) {
 	}
 	refused := func(what string, err error) {
 		t.Helper()
-		if owner, ok := errors.AsType[*OwnerError](err); !ok || owner.EUID != 4242 || owner.Role != "data" {
+		if owner, ok := errors.AsType[*install.OwnerError](err); !ok || owner.EUID != 4242 || owner.Role != "data" {
 			t.Errorf("%s: %v", what, err)
 		}
 	}

@@ -1,4 +1,4 @@
-package install
+package install_test
 
 import (
 	"crypto/rand"
@@ -6,6 +6,7 @@ import (
 	"os"
 	"testing"
 
+	"github.com/kist-tools/kist/install"
 	"github.com/kist-tools/kist/install/internal/store"
 	"github.com/kist-tools/kist/install/record"
 )
@@ -16,17 +17,17 @@ func TestStagesRemoveDuringUnpack(t *testing.T) {
 	w := newWorld(t)
 	w.install(w.release("zig", "1.0", "bin/zig"))
 	i := w.kist()
-	stages := &Stages{}
+	stages := &install.Stages{}
 	publish := func(stage *store.Stage, id record.ID) error {
 		r, err := i.Receipt(w.state().Installed()[0].ID)
 		if err != nil {
 			t.Fatal(err)
 		}
 		r.ID = id
-		return i.store().Publish(stage, r)
+		return i.Store().Publish(stage, r)
 	}
 	made := func() *store.Stage {
-		stage, err := i.store().NewStage(rand.Reader)
+		stage, err := i.Store().NewStage(rand.Reader)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -70,7 +71,7 @@ func TestStagesRemoveDuringUnpack(t *testing.T) {
 		t.Errorf("prefixes: %v, %v", prefixes, err)
 	}
 
-	var none *Stages
+	var none *install.Stages
 	none.Add(late.Revoke)
 	if err := none.Remove(); err != nil {
 		t.Error(err)

@@ -1,4 +1,4 @@
-package install
+package install_test
 
 import (
 	"errors"
@@ -8,6 +8,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/kist-tools/kist/install"
 	"github.com/kist-tools/kist/manifests"
 	"github.com/kist-tools/kist/manifests/rootfs"
 	"github.com/kist-tools/kist/verify"
@@ -23,10 +24,10 @@ func TestWitness(t *testing.T) {
 		{"a line", "go1.2.1\ntime\n", "go1.2.1", true, true},
 		{"the last line without its end", "time\r\ngo1.2.1", "go1.2.1", true, true},
 		{"the beginning of a line", "go1.2.10\n", "go1.2.1", true, false},
-		{"a line in too long a text", "go1.2.1\n" + filler(maxWitness), "go1.2.1", true, false},
+		{"a line in too long a text", "go1.2.1\n" + filler(install.MaxWitness), "go1.2.1", true, false},
 		{"a text", "x Bun v1.2.1 (abc)", "Bun v1.2.1 (", false, true},
 		{"another", "x Bun v1.2.10 (abc)", "Bun v1.2.1 (", false, false},
-		{"late in a program", filler(5*maxWitness) + "Bun v1.2.1 (", "Bun v1.2.1 (", false, true},
+		{"late in a program", filler(5*install.MaxWitness) + "Bun v1.2.1 (", "Bun v1.2.1 (", false, true},
 		{"across two reads", filler(chunk-5) + "Bun v1.2.1 (" + filler(chunk), "Bun v1.2.1 (", false, true},
 		{"across later reads", filler(2*chunk-11-7) + "Bun v1.2.1 (", "Bun v1.2.1 (", false, true},
 		{"with a gap at the seam", filler(chunk-5) + "Bun v 1.2.1 (", "Bun v1.2.1 (", false, false},
@@ -42,13 +43,13 @@ func TestWitness(t *testing.T) {
 				t.Fatal(err)
 			}
 			a := manifests.Artifact{Name: "a.zip", Witness: &manifests.Witness{Path: "file", Contains: test.want, WholeLine: test.line}}
-			err = Confirm(root, a)
-			var refused *WitnessError
+			err = install.Confirm(root, a)
+			var refused *install.WitnessError
 			if (err == nil) != test.ok || !test.ok && (!errors.As(err, &refused) || !errors.Is(err, verify.ErrUntrusted) || len(refused.Found) > 60) {
 				t.Errorf("got %v", err)
 			}
 			a.Witness.Path = "nowhere"
-			if err := Confirm(root, a); !errors.As(err, &refused) {
+			if err := install.Confirm(root, a); !errors.As(err, &refused) {
 				t.Errorf("no file: %v", err)
 			}
 		})
@@ -61,7 +62,7 @@ func TestSystemErrorIsNotAMissingWitness(t *testing.T) {
 		syscall.EMFILE: true, syscall.EIO: true, syscall.EACCES: true,
 		syscall.ENOENT: false, syscall.ENOTDIR: false, syscall.ELOOP: false, syscall.ENAMETOOLONG: false, rootfs.ErrNotRegular: false,
 	} {
-		if got := failed(&fs.PathError{Op: "open", Path: "VERSION", Err: err}); got != want {
+		if got := install.Failed(&fs.PathError{Op: "open", Path: "VERSION", Err: err}); got != want {
 			t.Errorf("%v: %v", err, got)
 		}
 	}

@@ -1,4 +1,4 @@
-package install
+package install_test
 
 import (
 	"archive/tar"
@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/kist-tools/kist/install"
 	"github.com/kist-tools/kist/install/plan"
 	"github.com/kist-tools/kist/install/record"
 	"github.com/kist-tools/kist/manifests"
@@ -51,15 +52,15 @@ func (w *world) Open(ctx context.Context, ref string, offset int64) (io.ReadClos
 	return io.NopCloser(bytes.NewReader(data[offset:])), int64(len(data)), nil
 }
 
-func (w *world) dirs() Dirs {
+func (w *world) dirs() install.Dirs {
 	at := func(p string) string { return filepath.Join(w.home, p) }
-	return Dirs{Data: at(".local/share"), State: at(".local/state"), Cache: at(".cache"), Config: at(".config"), Bin: at(".local/bin")}
+	return install.Dirs{Data: at(".local/share"), State: at(".local/state"), Cache: at(".cache"), Config: at(".config"), Bin: at(".local/bin")}
 }
 
 // kist opens an Installer as a new process would.
-func (w *world) kist() *Installer {
+func (w *world) kist() *install.Installer {
 	w.t.Helper()
-	i, err := Open(w.t.Context(), Options{Dirs: w.dirs(), Host: Host{EUID: os.Geteuid(), Caller: -1}, Transport: w,
+	i, err := install.Open(w.t.Context(), install.Options{Dirs: w.dirs(), Host: install.Host{EUID: os.Geteuid(), Caller: -1}, Transport: w,
 		Now: w.now, Version: "test", Random: rand.Reader, LockWait: time.Second, Command: "kist test", Checkpoint: w.checkpoint,
 		Warn: func(s string) { w.warned = append(w.warned, s) }})
 	if err != nil {
@@ -109,17 +110,17 @@ func (w *world) releases(tool, version string, files ...string) []manifests.Rele
 }
 
 // change plans and applies c as one process.
-func (w *world) change(c plan.Change) (Result, error) {
+func (w *world) change(c plan.Change) (install.Result, error) {
 	i := w.kist()
 	defer i.Close()
 	p, err := i.Plan(c)
 	if err != nil {
-		return Result{}, err
+		return install.Result{}, err
 	}
 	return i.Apply(w.t.Context(), p)
 }
 
-func (w *world) must(c plan.Change) Result {
+func (w *world) must(c plan.Change) install.Result {
 	w.t.Helper()
 	res, err := w.change(c)
 	if err != nil {

@@ -1,4 +1,4 @@
-package manifests
+package manifests_test
 
 import (
 	"bytes"
@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/kist-tools/kist/manifests"
 	"github.com/kist-tools/kist/verify"
 )
 
@@ -53,7 +54,7 @@ func TestNewDecoder(t *testing.T) {
 		{"gzip, gzip", gz.String(), false},
 		{"", text, false},
 	} {
-		r, err := NewDecoder(c.encoding, strings.NewReader(c.data))
+		r, err := manifests.NewDecoder(c.encoding, strings.NewReader(c.data))
 		var got []byte
 		if err == nil {
 			got, err = io.ReadAll(r)
@@ -61,16 +62,16 @@ func TestNewDecoder(t *testing.T) {
 		if c.ok && (err != nil || string(got) != text) {
 			t.Errorf("%s of %q: %q, %v", c.encoding, c.data, got, err)
 		}
-		if wrong, typed := errors.AsType[*DecodeError](err); !c.ok && (!typed || wrong.Encoding != c.encoding || !errors.Is(err, verify.ErrUntrusted)) {
+		if wrong, typed := errors.AsType[*manifests.DecodeError](err); !c.ok && (!typed || wrong.Encoding != c.encoding || !errors.Is(err, verify.ErrUntrusted)) {
 			t.Errorf("%s of %q: %q, %v", c.encoding, c.data, got, err)
 		}
 	}
 	// A transport error is not a *DecodeError.
-	r, err := NewDecoder("gzip", io.MultiReader(bytes.NewReader(gz.Bytes()[:12]), errReader{ErrUnreachable}))
+	r, err := manifests.NewDecoder("gzip", io.MultiReader(bytes.NewReader(gz.Bytes()[:12]), errReader{manifests.ErrUnreachable}))
 	if err == nil {
 		_, err = io.ReadAll(r)
 	}
-	if !errors.Is(err, ErrUnreachable) || errors.Is(err, verify.ErrUntrusted) {
+	if !errors.Is(err, manifests.ErrUnreachable) || errors.Is(err, verify.ErrUntrusted) {
 		t.Errorf("with a transport error: %v", err)
 	}
 }
@@ -86,7 +87,7 @@ func FuzzNewDecoder(f *testing.F) {
 	f.Add("gzip", b.Bytes())
 	f.Add("deflate", []byte{0x78, 0x9c})
 	f.Fuzz(func(t *testing.T, encoding string, data []byte) {
-		r, err := NewDecoder(encoding, bytes.NewReader(data))
+		r, err := manifests.NewDecoder(encoding, bytes.NewReader(data))
 		if err == nil {
 			_, err = io.Copy(io.Discard, io.LimitReader(r, 1<<20))
 		}
@@ -100,17 +101,17 @@ func FuzzNewDecoder(f *testing.F) {
 func FuzzPeek(f *testing.F) {
 	f.Add("text/html", "", []byte("<!-- <html> --> <p>"))
 	f.Add("", "gzip", []byte("\x1f\x8b\x08"))
-	f.Add("", "br", bytes.Repeat([]byte("ä"), headSize))
+	f.Add("", "br", bytes.Repeat([]byte("ä"), manifests.HeadSize))
 	f.Fuzz(func(t *testing.T, contentType, encoding string, data []byte) {
-		for _, end := range []error{io.EOF, ErrUnreachable} {
-			a := Answer{Body: io.NopCloser(io.MultiReader(bytes.NewReader(data), errReader{end})), Type: contentType, Encoding: encoding}
+		for _, end := range []error{io.EOF, manifests.ErrUnreachable} {
+			a := manifests.Answer{Body: io.NopCloser(io.MultiReader(bytes.NewReader(data), errReader{end})), Type: contentType, Encoding: encoding}
 			page := a.IsPage()
-			plain := a.checkPlain("x")
+			plain := a.CheckPlain("x")
 			got, err := io.ReadAll(a.Body)
 			if !bytes.Equal(got, data) || end == io.EOF && err != nil || end != io.EOF && err != end {
 				t.Errorf("read %q, %v", got, err)
 			}
-			if _, named := errors.AsType[*PageError](plain); named != page || page && encoding == "" && !bytes.Contains(data, []byte("<")) {
+			if _, named := errors.AsType[*manifests.PageError](plain); named != page || page && encoding == "" && !bytes.Contains(data, []byte("<")) {
 				t.Errorf("a page: %v, %v", page, plain)
 			}
 		}
@@ -129,7 +130,7 @@ func TestIsText(t *testing.T) {
 		"x" + strings.Repeat("ä", 255) + "\xc3": true,  // cut within a character
 		"x\xc3":                                 false, // not cut
 	} {
-		if got := isText([]byte(text)); got != want {
+		if got := manifests.IsText([]byte(text)); got != want {
 			t.Errorf("%.20q: %v", text, got)
 		}
 	}

@@ -1,4 +1,4 @@
-package manifests
+package manifests_test
 
 import (
 	"context"
@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/kist-tools/kist/manifests"
 	"github.com/kist-tools/kist/verify"
 )
 
@@ -23,7 +24,7 @@ func (x indexTransport) Open(context.Context, string, int64) (io.ReadCloser, int
 }
 
 func TestIndexChoosesTheReleaseToProve(t *testing.T) {
-	index := Index{Channel: "go", Tool: "go", Ref: "https://me:secret@go.example/index", Numbering: GoNumbering(), Parse: func(data []byte) (VersionIndex, error) {
+	index := manifests.Index{Channel: "go", Tool: "go", Ref: "https://me:secret@go.example/index", Numbering: manifests.GoNumbering(), Parse: func(data []byte) (manifests.VersionIndex, error) {
 		if string(data) != "the index" {
 			return nil, errors.New("no index")
 		}
@@ -42,32 +43,32 @@ func TestIndexChoosesTheReleaseToProve(t *testing.T) {
 	}{
 		"the newest":                              {from: valid, proved: "1.26.0"},
 		"by the tool's name":                      {from: valid, tool: "go", proved: "1.26.0"},
-		"another tool":                            {from: valid, tool: "node", want: &UnknownToolError{}},
+		"another tool":                            {from: valid, tool: "node", want: &manifests.UnknownToolError{}},
 		"the beginning of a version":              {from: valid, version: "1.25", proved: "1.25.14"},
-		"a beginning that is not listed":          {from: valid, version: "1.28", want: &UnknownVersionError{}},
+		"a beginning that is not listed":          {from: valid, version: "1.28", want: &manifests.UnknownVersionError{}},
 		"exact, and not listed":                   {from: valid, version: "1.25.15", proved: "1.25.15"},
-		"exact, neither listed nor found":         {from: valid, version: "1.25.15", proved: "1.25.15", proof: ErrNotFound, want: &UnknownVersionError{}},
-		"listed, but not found":                   {from: valid, version: "1.25.14", proved: "1.25.14", proof: ErrNotFound, want: ErrNotFound},
+		"exact, neither listed nor found":         {from: valid, version: "1.25.15", proved: "1.25.15", proof: manifests.ErrNotFound, want: &manifests.UnknownVersionError{}},
+		"listed, but not found":                   {from: valid, version: "1.25.14", proved: "1.25.14", proof: manifests.ErrNotFound, want: manifests.ErrNotFound},
 		"a release that fails verification":       {from: valid, proved: "1.26.0", proof: broken, want: broken},
-		"no index, and no exact version":          {from: indexTransport{err: ErrNotFound}, version: "1.25", want: ErrNotFound},
-		"no index, and an exact version":          {from: indexTransport{err: ErrNotFound}, version: "1.25.14", proved: "1.25.14"},
-		"an unreachable index, no exact version":  {from: indexTransport{err: ErrUnreachable}, spare: true, want: ErrUnreachable},
-		"an unreachable index, an exact version":  {from: indexTransport{err: ErrUnreachable}, spare: true, version: "go1.25.14", proved: "1.25.14"},
-		"an unreachable index without Spare":      {from: indexTransport{err: ErrUnreachable}, version: "go1.25.14", want: ErrUnreachable},
+		"no index, and no exact version":          {from: indexTransport{err: manifests.ErrNotFound}, version: "1.25", want: manifests.ErrNotFound},
+		"no index, and an exact version":          {from: indexTransport{err: manifests.ErrNotFound}, version: "1.25.14", proved: "1.25.14"},
+		"an unreachable index, no exact version":  {from: indexTransport{err: manifests.ErrUnreachable}, spare: true, want: manifests.ErrUnreachable},
+		"an unreachable index, an exact version":  {from: indexTransport{err: manifests.ErrUnreachable}, spare: true, version: "go1.25.14", proved: "1.25.14"},
+		"an unreachable index without Spare":      {from: indexTransport{err: manifests.ErrUnreachable}, version: "go1.25.14", want: manifests.ErrUnreachable},
 		"a broken index, no exact version":        {from: indexTransport{text: "an error page"}, version: "1.25", want: verify.ErrUntrusted},
 		"a broken index, an exact version":        {from: indexTransport{text: "an error page"}, version: "1.25.14", proved: "1.25.14"},
-		"a page, no exact version":                {from: indexTransport{text: "<html>"}, version: "1.25", want: &PageError{}},
+		"a page, no exact version":                {from: indexTransport{text: "<html>"}, version: "1.25", want: &manifests.PageError{}},
 		"a page, an exact version":                {from: indexTransport{text: "<html>"}, version: "1.25.14", proved: "1.25.14"},
 		"an empty index, an exact version":        {from: indexTransport{}, version: "1.25.14", proved: "1.25.14"},
-		"an empty index, and not found":           {from: indexTransport{}, version: "1.25.14", proved: "1.25.14", proof: ErrNotFound, want: &UnknownVersionError{}},
+		"an empty index, and not found":           {from: indexTransport{}, version: "1.25.14", proved: "1.25.14", proof: manifests.ErrNotFound, want: &manifests.UnknownVersionError{}},
 		"a bad index does not excuse a bad proof": {from: indexTransport{text: "an error page"}, version: "1.25.14", proved: "1.25.14", proof: verify.ErrUntrusted, want: verify.ErrUntrusted},
 	} {
 		index.Spare = test.spare
-		var proved Match
-		catalog, err := index.Fetch(t.Context(), test.from, Query{Request: Request{Tool: test.tool, Version: test.version, Platform: linux}},
-			func(q Query, c Match) (Release, error) {
+		var proved manifests.Match
+		catalog, err := index.Fetch(t.Context(), test.from, manifests.Query{Request: manifests.Request{Tool: test.tool, Version: test.version, Platform: linux}},
+			func(q manifests.Query, c manifests.Match) (manifests.Release, error) {
 				proved = c
-				return Release{Channel: "go", Tool: q.Tool, Version: c.Version, Platform: q.Platform}, test.proof
+				return manifests.Release{Channel: "go", Tool: q.Tool, Version: c.Version, Platform: q.Platform}, test.proof
 			})
 		if proved.Version != test.proved {
 			t.Errorf("%s: prove was called for %q, want %q", name, proved.Version, test.proved)
@@ -82,8 +83,8 @@ func TestIndexChoosesTheReleaseToProve(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 			continue
 		}
-		got := catalog.(SingleRelease).Release
-		if noted := slices.Contains(got.Evidence.Notes, Unsigned); got.Tool != "go" || got.Version != test.proved || noted != proved.Listed {
+		got := catalog.(manifests.SingleRelease).Release
+		if noted := slices.Contains(got.Evidence.Notes, manifests.Unsigned); got.Tool != "go" || got.Version != test.proved || noted != proved.Listed {
 			t.Errorf("%s: %+v", name, got)
 		}
 	}
@@ -93,10 +94,13 @@ func TestIndexChoosesTheReleaseToProve(t *testing.T) {
 func TestIndexFetchEndsWhenInterrupted(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	stop()
-	index := Index{Channel: "go", Tool: "go", Numbering: GoNumbering(), Spare: true}
-	_, err := index.Fetch(ctx, indexTransport{err: ErrUnreachable}, Query{Request: Request{Version: "1.25.14", Platform: linux}},
-		func(Query, Match) (Release, error) { t.Error("prove was called"); return Release{}, nil })
-	if !errors.Is(err, ErrUnreachable) {
+	index := manifests.Index{Channel: "go", Tool: "go", Numbering: manifests.GoNumbering(), Spare: true}
+	_, err := index.Fetch(ctx, indexTransport{err: manifests.ErrUnreachable}, manifests.Query{Request: manifests.Request{Version: "1.25.14", Platform: linux}},
+		func(manifests.Query, manifests.Match) (manifests.Release, error) {
+			t.Error("prove was called")
+			return manifests.Release{}, nil
+		})
+	if !errors.Is(err, manifests.ErrUnreachable) {
 		t.Errorf("got %v", err)
 	}
 }

@@ -1,10 +1,11 @@
-package channels
+package channels_test
 
 import (
 	"errors"
 	"os"
 	"testing"
 
+	"github.com/kist-tools/kist/manifests/channels"
 	"github.com/kist-tools/kist/verify"
 	"github.com/kist-tools/kist/verify/verifytest"
 )
@@ -57,7 +58,7 @@ func TestRevocationOfBuiltinKeyStays(t *testing.T) {
 	if ring, err := s.Renewed(other); err != nil || ring != other {
 		t.Errorf("another upstream's keys: %v", err)
 	}
-	name := renewedFile(key.Primary())
+	name := channels.RenewedFile(key.Primary())
 	for _, text := range []string{"", "no key", string(verifytest.NewKey(t, "mallory", day).Public(t))} {
 		root := s.Root
 		f, err := root.OpenFile(name, os.O_WRONLY|os.O_TRUNC, 0o600)
@@ -68,7 +69,7 @@ func TestRevocationOfBuiltinKeyStays(t *testing.T) {
 		if err := errors.Join(err, f.Close()); err != nil {
 			t.Fatal(err)
 		}
-		var invalid *SettingsError
+		var invalid *channels.SettingsError
 		if _, err := s.Renewed(builtin); !errors.As(err, &invalid) || invalid.File != name {
 			t.Errorf("%.10q in its place: %v", text, err)
 		}

@@ -1,4 +1,4 @@
-package channels
+package channels_test
 
 import (
 	"errors"
@@ -13,6 +13,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"github.com/kist-tools/kist/manifests/channels"
 	"github.com/kist-tools/kist/manifests/manifesttest"
 	"github.com/kist-tools/kist/manifests/native"
 	"github.com/kist-tools/kist/verify"
@@ -22,32 +23,32 @@ import (
 
 var day = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
 
-func newStore(t *testing.T) Store {
+func newStore(t *testing.T) channels.Store {
 	t.Helper()
 	root, err := os.OpenRoot(t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { root.Close() })
-	return Store{root}
+	return channels.Store{root}
 }
 
-func channel(name string, keys ...*verifytest.Key) Channel {
-	c := Channel{Name: name, URL: "https://tools.acme.example/channel.toml", Format: "native", Threshold: 1, Added: day}
+func channel(name string, keys ...*verifytest.Key) channels.Channel {
+	c := channels.Channel{Name: name, URL: "https://tools.acme.example/channel.toml", Format: "native", Threshold: 1, Added: day}
 	for _, k := range keys {
 		c.Pins = append(c.Pins, k.Pin())
 	}
-	return c.sorted()
+	return c.Sorted()
 }
 
-func put(t *testing.T, s Store, c Channel, keys ...*verifytest.Key) {
+func put(t *testing.T, s channels.Store, c channels.Channel, keys ...*verifytest.Key) {
 	t.Helper()
 	if err := s.Put(c, verifytest.Keyring(t, keys...)); err != nil {
 		t.Fatal(err)
 	}
 }
 
-func files(t *testing.T, s Store) []string {
+func files(t *testing.T, s channels.Store) []string {
 	t.Helper()
 	var all []string
 	err := fs.WalkDir(s.Root.FS(), ".", func(name string, e fs.DirEntry, err error) error {
@@ -78,7 +79,7 @@ func TestPutGetListRemove(t *testing.T) {
 	put(t, s, acme, a)
 	put(t, s, both, b, a)
 	got, err := s.List()
-	if err != nil || !reflect.DeepEqual(got, []Channel{acme, both}) {
+	if err != nil || !reflect.DeepEqual(got, []channels.Channel{acme, both}) {
 		t.Errorf("list %+v, %v", got, err)
 	}
 	if c, err := s.Get("both"); err != nil || !reflect.DeepEqual(c, both) {
@@ -103,7 +104,7 @@ func TestPutGetListRemove(t *testing.T) {
 	if got := files(t, s); len(got) != 0 {
 		t.Errorf("left: %q", got)
 	}
-	var unknown *UnknownChannelError
+	var unknown *channels.UnknownChannelError
 	if _, err := s.Remove("both"); !errors.As(err, &unknown) {
 		t.Errorf("removing again: %v", err)
 	}
@@ -132,7 +133,7 @@ func TestPutMergesKeys(t *testing.T) {
 	if err := s.Root.WriteFile(name, stranger.Public(t), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	var invalid *SettingsError
+	var invalid *channels.SettingsError
 	if err := s.Put(channel("acme", key), verifytest.Keyring(t, key)); !errors.As(err, &invalid) || invalid.File != name {
 		t.Errorf("over another key's file: %v", err)
 	}
@@ -150,28 +151,30 @@ func TestPutRefuses(t *testing.T) {
 	if list, err := s.List(); len(list) != 0 || err != nil {
 		t.Errorf("list %+v, %v", list, err)
 	}
-	for name, change := range map[string]func(*Channel){
-		"name":           func(c *Channel) { c.Name = "../acme" },
-		"no url":         func(c *Channel) { c.URL = "" },
-		"path":           func(c *Channel) { c.URL = "/srv/acme" },
-		"scheme":         func(c *Channel) { c.URL = "ftp://x.example/channel.toml" },
-		"no host":        func(c *Channel) { c.URL = "https:///channel.toml" },
-		"format":         func(c *Channel) { c.Format = "rpm" },
-		"no threshold":   func(c *Channel) { c.Threshold = 0 },
-		"threshold":      func(c *Channel) { c.Threshold = 2 },
-		"no keys":        func(c *Channel) { c.Pins = nil },
-		"key twice":      func(c *Channel) { c.Pins = append(c.Pins, c.Pins[0]); c.Threshold = 2 },
-		"short key":      func(c *Channel) { c.Pins = []verify.Pin{{Primary: "0123456789ABCDEF"}} },
-		"lower-case key": func(c *Channel) { c.Pins = []verify.Pin{{Primary: verify.Fingerprint(strings.Repeat("a", 40))}} },
-		"key is a path":  func(c *Channel) { c.Pins = []verify.Pin{{Primary: "../../../../etc/passwd"}} },
-		"subkey":         func(c *Channel) { c.Pins[0].Subkeys = []verify.Fingerprint{"x"} },
-		"pattern":        func(c *Channel) { c.Tools = []string{"a*b"} },
-		"pattern empty":  func(c *Channel) { c.Tools = []string{""} },
-		"pattern upper":  func(c *Channel) { c.Tools = []string{"Zig"} },
-		"too many tools": func(c *Channel) { c.Tools = slices.Repeat([]string{"zig"}, maxTools+1) },
-		"without a date": func(c *Channel) { c.Added = time.Time{} },
-		"too many subkeys": func(c *Channel) {
-			c.Pins[0].Subkeys = slices.Repeat([]verify.Fingerprint{c.Pins[0].Primary}, maxPins+1)
+	for name, change := range map[string]func(*channels.Channel){
+		"name":         func(c *channels.Channel) { c.Name = "../acme" },
+		"no url":       func(c *channels.Channel) { c.URL = "" },
+		"path":         func(c *channels.Channel) { c.URL = "/srv/acme" },
+		"scheme":       func(c *channels.Channel) { c.URL = "ftp://x.example/channel.toml" },
+		"no host":      func(c *channels.Channel) { c.URL = "https:///channel.toml" },
+		"format":       func(c *channels.Channel) { c.Format = "rpm" },
+		"no threshold": func(c *channels.Channel) { c.Threshold = 0 },
+		"threshold":    func(c *channels.Channel) { c.Threshold = 2 },
+		"no keys":      func(c *channels.Channel) { c.Pins = nil },
+		"key twice":    func(c *channels.Channel) { c.Pins = append(c.Pins, c.Pins[0]); c.Threshold = 2 },
+		"short key":    func(c *channels.Channel) { c.Pins = []verify.Pin{{Primary: "0123456789ABCDEF"}} },
+		"lower-case key": func(c *channels.Channel) {
+			c.Pins = []verify.Pin{{Primary: verify.Fingerprint(strings.Repeat("a", 40))}}
+		},
+		"key is a path":  func(c *channels.Channel) { c.Pins = []verify.Pin{{Primary: "../../../../etc/passwd"}} },
+		"subkey":         func(c *channels.Channel) { c.Pins[0].Subkeys = []verify.Fingerprint{"x"} },
+		"pattern":        func(c *channels.Channel) { c.Tools = []string{"a*b"} },
+		"pattern empty":  func(c *channels.Channel) { c.Tools = []string{""} },
+		"pattern upper":  func(c *channels.Channel) { c.Tools = []string{"Zig"} },
+		"too many tools": func(c *channels.Channel) { c.Tools = slices.Repeat([]string{"zig"}, channels.MaxTools+1) },
+		"without a date": func(c *channels.Channel) { c.Added = time.Time{} },
+		"too many subkeys": func(c *channels.Channel) {
+			c.Pins[0].Subkeys = slices.Repeat([]verify.Fingerprint{c.Pins[0].Primary}, channels.MaxPins+1)
 		},
 	} {
 		c := channel("acme", key)
@@ -185,7 +188,7 @@ func TestPutRefuses(t *testing.T) {
 
 func TestHostileSettings(t *testing.T) {
 	key := verifytest.NewKey(t, "a", day)
-	good, err := channel("acme", key).encode()
+	good, err := channel("acme", key).Encode()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -200,7 +203,7 @@ func TestHostileSettings(t *testing.T) {
 		"no keys":        string(good[:strings.Index(string(good), "[[key]]")]),
 		"key ID":         strings.Replace(string(good), string(key.Primary()), string(key.Primary()[24:]), 1),
 		"unknown in key": string(good) + "trust = 'ultimate'\n",
-		"over the limit": string(good) + "#" + strings.Repeat("x", maxSettings),
+		"over the limit": string(good) + "#" + strings.Repeat("x", channels.MaxSettings),
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newStore(t)
@@ -208,7 +211,7 @@ func TestHostileSettings(t *testing.T) {
 			if err := s.Root.WriteFile("channels/acme.toml", []byte(text), 0o600); err != nil {
 				t.Fatal(err)
 			}
-			var invalid *SettingsError
+			var invalid *channels.SettingsError
 			if _, err := s.Get("acme"); !errors.As(err, &invalid) || invalid.File != "channels/acme.toml" {
 				t.Errorf("get: %v", err)
 			}
@@ -278,7 +281,7 @@ func TestGrants(t *testing.T) {
 		{"native", []string{"acme-*"}, "x-acme-cli", false},
 		{"native", []string{"*"}, "zig", true},
 	} {
-		c := Channel{Format: test.format, Tools: test.tools}
+		c := channels.Channel{Format: test.format, Tools: test.tools}
 		if got := c.Grants(test.tool, builtin); got != test.want {
 			t.Errorf("%s %q grants %s: %v", test.format, test.tools, test.tool, got)
 		}
@@ -294,14 +297,14 @@ func TestEqual(t *testing.T) {
 	if !base.Equal(same) || !same.Equal(base) {
 		t.Error("order, repetition or date make a difference")
 	}
-	for name, change := range map[string]func(*Channel){
-		"name":      func(c *Channel) { c.Name = "acme2" },
-		"url":       func(c *Channel) { c.URL += "x" },
-		"format":    func(c *Channel) { c.Format = "rust" },
-		"threshold": func(c *Channel) { c.Threshold = 2 },
-		"tools":     func(c *Channel) { c.Tools = []string{"zig"} },
-		"keys":      func(c *Channel) { c.Pins = []verify.Pin{a.Pin()} },
-		"subkeys": func(c *Channel) {
+	for name, change := range map[string]func(*channels.Channel){
+		"name":      func(c *channels.Channel) { c.Name = "acme2" },
+		"url":       func(c *channels.Channel) { c.URL += "x" },
+		"format":    func(c *channels.Channel) { c.Format = "rust" },
+		"threshold": func(c *channels.Channel) { c.Threshold = 2 },
+		"tools":     func(c *channels.Channel) { c.Tools = []string{"zig"} },
+		"keys":      func(c *channels.Channel) { c.Pins = []verify.Pin{a.Pin()} },
+		"subkeys": func(c *channels.Channel) {
 			c.Pins = []verify.Pin{a.Pin(), {Primary: b.Primary(), Subkeys: []verify.Fingerprint{a.Primary()}}}
 		},
 	} {
@@ -314,7 +317,7 @@ func TestEqual(t *testing.T) {
 }
 
 func TestRedacted(t *testing.T) {
-	c := Channel{URL: "https://joe:secret@x.example:8443/d/channel.toml"}
+	c := channels.Channel{URL: "https://joe:secret@x.example:8443/d/channel.toml"}
 	if got := c.Redacted(); got != "https://x.example:8443/d/channel.toml" {
 		t.Errorf("got %s", got)
 	}
@@ -337,9 +340,9 @@ func TestErrorsHideThePassword(t *testing.T) {
 func TestEncodeParseIdentity(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		fingerprint := rapid.StringMatching(`[0-9A-F]{40}|[0-9A-F]{64}`)
-		c := Channel{Name: rapid.StringMatching(`[a-z][a-z0-9-]{0,20}[a-z]`).Draw(t, "name"),
+		c := channels.Channel{Name: rapid.StringMatching(`[a-z][a-z0-9-]{0,20}[a-z]`).Draw(t, "name"),
 			URL:    rapid.SampledFrom([]string{"https://x.example/channel.toml", "file:///srv/a%20b/channel.toml", "http://joe:p'w@x/c"}).Draw(t, "url"),
-			Format: rapid.SampledFrom(Formats()).Draw(t, "format"),
+			Format: rapid.SampledFrom(channels.Formats()).Draw(t, "format"),
 			Tools:  rapid.SliceOfN(rapid.StringMatching(`[a-z][a-z0-9-]{0,8}\*?`), 0, 4).Draw(t, "tools"),
 			Added:  time.Unix(rapid.Int64Range(1, 4e9).Draw(t, "added"), 0).UTC()}
 		for _, f := range rapid.SliceOfNDistinct(fingerprint, 1, 4, rapid.ID).Draw(t, "keys") {
@@ -357,18 +360,18 @@ func TestEncodeParseIdentity(t *testing.T) {
 				}
 				return list
 			}
-			c.Rotation = &Rotation{Edition: native.Edition{KeysMark: verify.KeysMark{Version: 2, Digest: verify.DigestOf(nil), Restart: 9, Restarted: 2}, Issued: c.Added, Expires: c.Added,
+			c.Rotation = &channels.Rotation{Edition: native.Edition{KeysMark: verify.KeysMark{Version: 2, Digest: verify.DigestOf(nil), Restart: 9, Restarted: 2}, Issued: c.Added, Expires: c.Added,
 				Revoked: fingerprints("revoked")}, Taken: c.Added, Threshold: 1, Pins: c.Pins[:1], Retired: fingerprints("retired")}
 		}
-		data, err := c.encode()
+		data, err := c.Encode()
 		if err != nil {
 			t.Fatalf("%v: %+v", err, c)
 		}
 		if c.Rotation != nil { // the settings do not store it
 			c.Rotation.Restart, c.Rotation.Restarted = 0, 0
 		}
-		back, err := parse(c.Name, data)
-		if err != nil || !reflect.DeepEqual(back, c.sorted()) {
+		back, err := channels.Parse(c.Name, data)
+		if err != nil || !reflect.DeepEqual(back, c.Sorted()) {
 			t.Fatalf("%v\ngot  %+v\nwant %+v\n%s", err, back, c, data)
 		}
 	})
@@ -383,9 +386,9 @@ func TestSettingsAtEveryCeilingCanBeRead(t *testing.T) {
 		return verify.Fingerprint(fmt.Sprintf("%064X", next))
 	}
 	pins := func() (list []verify.Pin) {
-		for range maxPins {
+		for range channels.MaxPins {
 			pin := verify.Pin{Primary: fingerprint()}
-			for range maxPins {
+			for range channels.MaxPins {
 				pin.Subkeys = append(pin.Subkeys, fingerprint())
 			}
 			list = append(list, pin)
@@ -393,28 +396,28 @@ func TestSettingsAtEveryCeilingCanBeRead(t *testing.T) {
 		return list
 	}
 	for _, quotes := range []string{"'\"", `"\`} {
-		c := Channel{Name: strings.Repeat("n", 64), Format: "checksums", Threshold: maxPins, Added: day.Add(1), Pins: pins()}
+		c := channels.Channel{Name: strings.Repeat("n", 64), Format: "checksums", Threshold: channels.MaxPins, Added: day.Add(1), Pins: pins()}
 		c.URL = "file:///"
 		for len(c.URL)+len(quotes) <= 4096 {
 			c.URL += quotes
 		}
-		for i := range maxTools {
+		for i := range channels.MaxTools {
 			c.Tools = append(c.Tools, fmt.Sprintf("%063d*", i))
 		}
-		c.Rotation = &Rotation{Edition: native.Edition{KeysMark: verify.KeysMark{Version: 1<<63 - 1, Digest: verify.DigestOf(nil)}, Issued: day.Add(1), Expires: day.Add(1)},
-			Taken: day.Add(1), Threshold: maxPins, Pins: pins()}
-		for range maxRetired {
+		c.Rotation = &channels.Rotation{Edition: native.Edition{KeysMark: verify.KeysMark{Version: 1<<63 - 1, Digest: verify.DigestOf(nil)}, Issued: day.Add(1), Expires: day.Add(1)},
+			Taken: day.Add(1), Threshold: channels.MaxPins, Pins: pins()}
+		for range channels.MaxRetired {
 			c.Rotation.Retired, c.Rotation.Revoked = append(c.Rotation.Retired, fingerprint()), append(c.Rotation.Revoked, fingerprint())
 		}
-		data, err := c.encode()
-		if err != nil || len(data) > maxSettings {
-			t.Fatalf("%d bytes, over the limit of %d: %v", len(data), maxSettings, err)
+		data, err := c.Encode()
+		if err != nil || len(data) > channels.MaxSettings {
+			t.Fatalf("%d bytes, over the limit of %d: %v", len(data), channels.MaxSettings, err)
 		}
-		if back, err := parse(c.Name, data); err != nil || !reflect.DeepEqual(back, c.sorted()) {
+		if back, err := channels.Parse(c.Name, data); err != nil || !reflect.DeepEqual(back, c.Sorted()) {
 			t.Fatalf("read back: %v", err)
 		}
 		c.Rotation.Revoked = append(c.Rotation.Revoked, fingerprint())
-		if _, err := c.encode(); err == nil {
+		if _, err := c.Encode(); err == nil {
 			t.Errorf("%d revoked keys were written", len(c.Rotation.Revoked))
 		}
 	}
@@ -423,21 +426,21 @@ func TestSettingsAtEveryCeilingCanBeRead(t *testing.T) {
 // TestHostileSettingsAreWithinBudget parses each hostile document as settings and as a
 // policy file.
 func TestHostileSettingsAreWithinBudget(t *testing.T) {
-	for name, text := range short.Rows(t, manifesttest.HostileTOML("url = 'https://x.example/channel.toml'\n", maxSettings), 5) {
+	for name, text := range short.Rows(t, manifesttest.HostileTOML("url = 'https://x.example/channel.toml'\n", channels.MaxSettings), 5) {
 		t.Run(name, func(t *testing.T) {
 			data := text()
 			manifesttest.Budget(t, func() {
-				if _, err := parse("acme", data); err == nil {
+				if _, err := channels.Parse("acme", data); err == nil {
 					t.Error("accepted")
 				}
 			})
 		})
 	}
-	for name, text := range short.Rows(t, manifesttest.HostileTOML("format = 1\n", MaxRules), 5) {
+	for name, text := range short.Rows(t, manifesttest.HostileTOML("format = 1\n", channels.MaxRules), 5) {
 		t.Run("policy: "+name, func(t *testing.T) {
 			data := text()
 			manifesttest.Budget(t, func() {
-				if _, err := ParseRules("policy.toml", data); err == nil && name != "one comment" {
+				if _, err := channels.ParseRules("policy.toml", data); err == nil && name != "one comment" {
 					t.Error("accepted")
 				}
 			})
@@ -455,18 +458,18 @@ func FuzzChannelSettings(f *testing.F) {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		c, err := parse("acme", data)
+		c, err := channels.Parse("acme", data)
 		if err != nil {
 			return
 		}
 		if err := c.Validate(); err != nil {
 			t.Fatalf("accepted %+v: %v", c, err)
 		}
-		text, err := c.encode()
+		text, err := c.Encode()
 		if err != nil {
 			t.Fatalf("accepted %+v, but cannot be written: %v", c, err)
 		}
-		back, err := parse("acme", text)
+		back, err := channels.Parse("acme", text)
 		if err != nil || !reflect.DeepEqual(back, c) {
 			t.Fatalf("%v\ngot  %+v\nwant %+v", err, back, c)
 		}

@@ -1,4 +1,4 @@
-package channels
+package channels_test
 
 import (
 	"errors"
@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/kist-tools/kist/manifests/channels"
 	"github.com/kist-tools/kist/verify/verifytest"
 )
 
@@ -64,8 +65,8 @@ func TestPasswordIsStoredSeparately(t *testing.T) {
 			t.Errorf("with %q: URL %q", text, got)
 		}
 	}
-	write("channels/acme.credential", strings.Repeat("x", maxCredential+1))
-	var invalid *SettingsError
+	write("channels/acme.credential", strings.Repeat("x", channels.MaxCredential+1))
+	var invalid *channels.SettingsError
 	if _, err := s.Get("acme"); !errors.As(err, &invalid) || invalid.File != "channels/acme.credential" {
 		t.Errorf("a credential that is too large: %v", err)
 	}
@@ -149,7 +150,7 @@ func TestObstacleInPlaceOfCredential(t *testing.T) {
 	if err := s.Root.Mkdir("channels/acme.credential", 0o700); err != nil {
 		t.Fatal(err)
 	}
-	var invalid *SettingsError
+	var invalid *channels.SettingsError
 	if _, err := s.Get("acme"); !errors.As(err, &invalid) || invalid.File != "channels/acme.credential" {
 		t.Errorf("get: %v", err)
 	}

@@ -1,4 +1,4 @@
-package channels
+package channels_test
 
 import (
 	"errors"
@@ -8,6 +8,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/kist-tools/kist/manifests/channels"
 	"github.com/kist-tools/kist/verify/verifytest"
 )
 
@@ -49,13 +50,13 @@ func TestFailingWriteKeepsThePassword(t *testing.T) {
 			acme.URL = test.to
 
 			bare := acme
-			bare.URL, _ = splitURL(test.to)
-			data, err := bare.encode()
+			bare.URL, _ = channels.SplitURL(test.to)
+			data, err := bare.Encode()
 			if err != nil {
 				t.Fatal(err)
 			}
 			// The credential is shorter than the limit, the settings are longer.
-			err = withFileLimit(t, 150, func() error { return s.putSettings(acme, data) })
+			err = withFileLimit(t, 150, func() error { return s.PutSettings(acme, data) })
 			if !errors.Is(err, syscall.EFBIG) {
 				t.Fatalf("the settings were written: %v", err)
 			}
@@ -66,7 +67,7 @@ func TestFailingWriteKeepsThePassword(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			_, secret := splitURL(test.from)
+			_, secret := channels.SplitURL(test.from)
 			if is, err := own("channels/acme.credential"); err != nil || is != secret {
 				t.Errorf("the credential is kist's: %v, %v", is, err)
 			}

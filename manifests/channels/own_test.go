@@ -1,10 +1,11 @@
-package channels
+package channels_test
 
 import (
 	"errors"
 	"slices"
 	"testing"
 
+	"github.com/kist-tools/kist/manifests/channels"
 	"github.com/kist-tools/kist/verify"
 	"github.com/kist-tools/kist/verify/verifytest"
 )
@@ -77,7 +78,7 @@ func TestRemoveKeepsLink(t *testing.T) {
 	if err := errors.Join(s.Root.Rename("channels/acme.toml", "real.toml"), s.Root.Symlink("../real.toml", "channels/acme.toml")); err != nil {
 		t.Fatal(err)
 	}
-	var invalid *SettingsError
+	var invalid *channels.SettingsError
 	if _, err := s.Remove("acme"); !errors.As(err, &invalid) {
 		t.Errorf("removed: %v", err)
 	}
@@ -90,13 +91,13 @@ func TestOwnsNewerCopiesOfBuiltinKeys(t *testing.T) {
 	s := newStore(t)
 	a, b := verifytest.NewKey(t, "a", day), verifytest.NewKey(t, "b", day)
 	put(t, s, channel("acme", a), a)
-	name := renewedFile(a.Primary())
-	data, err := s.Root.ReadFile(keyFile(a.Primary()))
+	name := channels.RenewedFile(a.Primary())
+	data, err := s.Root.ReadFile(channels.KeyFile(a.Primary()))
 	if err == nil {
 		err = s.Root.WriteFile(name, data, 0o600)
 	}
 	if err == nil {
-		err = s.Root.WriteFile(renewedFile(b.Primary()), data, 0o600)
+		err = s.Root.WriteFile(channels.RenewedFile(b.Primary()), data, 0o600)
 	}
 	if err != nil {
 		t.Fatal(err)
@@ -107,7 +108,7 @@ func TestOwnsNewerCopiesOfBuiltinKeys(t *testing.T) {
 		want    bool
 	}{
 		{[]verify.Fingerprint{a.Primary(), b.Primary()}, name, true},
-		{[]verify.Fingerprint{a.Primary(), b.Primary()}, renewedFile(b.Primary()), false},
+		{[]verify.Fingerprint{a.Primary(), b.Primary()}, channels.RenewedFile(b.Primary()), false},
 		{nil, name, false},
 	} {
 		owns, err := s.Owns(c.builtin)

@@ -1,4 +1,4 @@
-package channels
+package channels_test
 
 import (
 	"errors"
@@ -6,13 +6,14 @@ import (
 	"testing"
 	"time"
 
+	"github.com/kist-tools/kist/manifests/channels"
 	"github.com/kist-tools/kist/verify"
 	"github.com/kist-tools/kist/verify/verifytest"
 )
 
-func rules(t *testing.T, text string) Rules {
+func rules(t *testing.T, text string) channels.Rules {
 	t.Helper()
-	r, err := ParseRules("policy.toml", []byte("format = 1\n"+text))
+	r, err := channels.ParseRules("policy.toml", []byte("format = 1\n"+text))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -53,10 +54,10 @@ func TestParseRulesRefuses(t *testing.T) {
 		"deny too much":      "format = 1\ndeny = [" + strings.Repeat("\"go@1\",", 1025) + "]\n",
 		"a user name":        "format = 1\nurls = [\"https://tools.acme.example@evil.example/*\"]\n",
 		"dots":               "format = 1\nurls = [\"https://tools.acme.example/a/../*\"]\n",
-		"over the limit":     "format = 1\n#" + strings.Repeat("x", MaxRules),
+		"over the limit":     "format = 1\n#" + strings.Repeat("x", channels.MaxRules),
 	} {
-		var invalid *RulesError
-		if _, err := ParseRules("/etc/kist/policy.toml", []byte(text)); !errors.As(err, &invalid) || !errors.Is(err, verify.ErrUntrusted) || invalid.File != "/etc/kist/policy.toml" {
+		var invalid *channels.RulesError
+		if _, err := channels.ParseRules("/etc/kist/policy.toml", []byte(text)); !errors.As(err, &invalid) || !errors.Is(err, verify.ErrUntrusted) || invalid.File != "/etc/kist/policy.toml" {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -93,7 +94,7 @@ func TestRulesAllow(t *testing.T) {
 		{`urls = ["https://tools.acme.example/kist/*"]`, "acme", "https://tools.acme.example/kist/%2e%2e/evil/channel.toml", false},
 		{`urls = ["https://tools.acme.example/*"]`, "acme", "https://joe:secret@tools.acme.example/channel.toml", true},
 	} {
-		var refused *RuleError
+		var refused *channels.RuleError
 		err := rules(t, test.rules).Allows(test.name, test.location)
 		if test.want && err != nil || !test.want && (!errors.As(err, &refused) || !errors.Is(err, verify.ErrUntrusted)) {
 			t.Errorf("%s allows %s from %s: %v", test.rules, test.name, test.location, err)
@@ -116,7 +117,7 @@ func TestRulesNarrowKeys(t *testing.T) {
 	if got, err := rules(t, "rsa = 4096").Keys("acme", ring, 2); err != nil || len(got.Certificates()) != 2 {
 		t.Errorf("Ed25519 keys under a rule for RSA: %v", err)
 	}
-	var refused *RuleError
+	var refused *channels.RuleError
 	if _, err := rules(t, "").Keys("acme", ring, 3); !errors.As(err, &refused) {
 		t.Errorf("two keys where three must sign: %v", err)
 	}
@@ -127,7 +128,7 @@ func FuzzRules(f *testing.F) {
 	f.Add([]byte("format = 1\nminimum_age = \"72h\"\ndeny = [\"acme/trivy@0.69.4\", \"go@>=1.25 <1.26.3 || =1.20\"]\n"))
 	f.Add([]byte("format = 1\n"))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		r, err := ParseRules("policy.toml", data)
+		r, err := channels.ParseRules("policy.toml", data)
 		if err != nil && !errors.Is(err, verify.ErrUntrusted) {
 			t.Fatalf("%v does not match ErrUntrusted", err)
 		}
@@ -136,7 +137,7 @@ func FuzzRules(f *testing.F) {
 		}
 		if err == nil {
 			r.Denied("go", "go", "1.26.2", nil)
-			if r.MinimumAge() < 0 || r.MinimumAge() > maxAge {
+			if r.MinimumAge() < 0 || r.MinimumAge() > channels.MaxAge {
 				t.Fatalf("a minimum age of %v", r.MinimumAge())
 			}
 		}
@@ -147,7 +148,7 @@ func TestAges(t *testing.T) {
 	for text, want := range map[string]time.Duration{
 		"72h": 72 * time.Hour, "3d": 72 * time.Hour, "0s": 0, "0d": 0, "1h30m": 90 * time.Minute, "366d": 366 * 24 * time.Hour, "8784h": 366 * 24 * time.Hour,
 	} {
-		if got, err := ParseAge(text); err != nil || got != want {
+		if got, err := channels.ParseAge(text); err != nil || got != want {
 			t.Errorf("%s: %v, %v", text, got, err)
 		}
 		if got := rules(t, "minimum_age = \""+text+"\"\n").MinimumAge(); got != want {

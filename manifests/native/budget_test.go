@@ -1,4 +1,4 @@
-package native
+package native_test
 
 import (
 	"errors"
@@ -9,6 +9,7 @@ import (
 
 	"github.com/kist-tools/kist/manifests"
 	"github.com/kist-tools/kist/manifests/manifesttest"
+	"github.com/kist-tools/kist/manifests/native"
 	"github.com/kist-tools/kist/verify"
 	"github.com/kist-tools/kist/verify/verifytest"
 	"github.com/kist-tools/kist/verify/verifytest/short"
@@ -22,7 +23,7 @@ func TestHostileManifestIsWithinBudget(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			data := text()
 			manifesttest.Budget(t, func() {
-				if _, err := parse(data, false); !errors.Is(err, verify.ErrUntrusted) && name != "one comment" {
+				if _, err := native.ParseBytes(data, false); !errors.Is(err, verify.ErrUntrusted) && name != "one comment" {
 					t.Errorf("%v, want a refusal", err)
 				}
 			})
@@ -32,18 +33,18 @@ func TestHostileManifestIsWithinBudget(t *testing.T) {
 		t.Run("in a release: "+name, func(t *testing.T) {
 			data := text()
 			manifesttest.Budget(t, func() {
-				if _, err := parse(data, false); !errors.Is(err, verify.ErrUntrusted) && name != "one comment" {
+				if _, err := native.ParseBytes(data, false); !errors.Is(err, verify.ErrUntrusted) && name != "one comment" {
 					t.Errorf("%v, want a refusal", err)
 				}
 			})
 		})
 	}
 	keys := "format=1\nchannel=\"acme\"\nversion=1\nissued=2026-11-22T10:00:00Z\nexpires=2027-02-20T10:00:00Z\nthreshold=1\n"
-	for name, text := range short.Rows(t, manifesttest.HostileTOML(keys, MaxKeysFile), 5) {
+	for name, text := range short.Rows(t, manifesttest.HostileTOML(keys, native.MaxKeysFile), 5) {
 		t.Run("keys document: "+name, func(t *testing.T) {
 			data := text()
 			manifesttest.Budget(t, func() {
-				if _, err := ParseKeysDraft(data); !errors.Is(err, verify.ErrUntrusted) {
+				if _, err := native.ParseKeysDraft(data); !errors.Is(err, verify.ErrUntrusted) {
 					t.Errorf("%v, want a refusal", err)
 				}
 			})
@@ -62,13 +63,13 @@ func TestHonestManifestIsWithinBudget(t *testing.T) {
 		return b.String()
 	}
 	for name, releases := range short.Rows(t, map[string]struct{ least, artifacts int }{
-		"small": {50_000, 1}, "typical": {5000, 10}, "large": {200, maxList},
+		"small": {50_000, 1}, "typical": {5000, 10}, "large": {200, native.MaxList},
 	}, 2) {
 		t.Run(name, func(t *testing.T) {
 			all := artifacts(releases.artifacts)
 			data := manifesttest.Fill(head, manifests.MaxManifest, func(i int) string { return release(i, all) }, "")
 			manifesttest.Budget(t, func() {
-				m, err := parse(data, false)
+				m, err := native.ParseBytes(data, false)
 				if err != nil || len(m.Releases) < releases.least {
 					t.Errorf("%d releases: %v", len(m.Releases), err)
 				}
@@ -86,11 +87,11 @@ func TestCatalogOfManyToolsIsWithinBudget(t *testing.T) {
 		return strings.Replace(release(1, artifact(1)), "tool=\"zig\"", fmt.Sprintf("tool=\"t%d\"", i), 1)
 	}, "")
 	manifesttest.Budget(t, func() {
-		m, err := parse(data, false)
+		m, err := native.ParseBytes(data, false)
 		if err != nil {
 			t.Fatal(err)
 		}
-		c := newCatalog(m, verify.Document{}, Source{Channel: "acme", URL: "https://tools.acme.example/channel.toml", Granted: func(string) bool { return true }})
+		c := native.NewCatalog(m, verify.Document{}, native.Source{Channel: "acme", URL: "https://tools.acme.example/channel.toml", Granted: func(string) bool { return true }})
 		if n := len(c.Versions("")); n != len(m.Releases) || n < 50_000/part {
 			t.Errorf("%d versions of %d releases", n, len(m.Releases))
 		}
@@ -116,7 +117,7 @@ func TestFetchIsWithinMemory(t *testing.T) {
 	key := verifytest.NewKey(t, "publisher", now.AddDate(-1, 0, 0))
 	const location = "https://tools.acme.example/channel.toml"
 	u := &manifesttest.Upstream{Files: map[string][]byte{location: data, location + ".asc": key.Sign(t, data, now)}}
-	s := Source{Channel: "acme", URL: location, Policy: verify.Policy{Keys: verifytest.Keyring(t, key), Threshold: 1}, Granted: func(string) bool { return true }}
+	s := native.Source{Channel: "acme", URL: location, Policy: verify.Policy{Keys: verifytest.Keyring(t, key), Threshold: 1}, Granted: func(string) bool { return true }}
 	manifesttest.Within(t, 2*manifesttest.BudgetTime, 200<<20, func() {
 		c, err := s.Fetch(t.Context(), u, manifests.Query{Now: now})
 		if err != nil {

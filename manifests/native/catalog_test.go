@@ -1,4 +1,4 @@
-package native
+package native_test
 
 import (
 	"errors"
@@ -7,39 +7,40 @@ import (
 	"testing"
 
 	"github.com/kist-tools/kist/manifests"
+	"github.com/kist-tools/kist/manifests/native"
 	"github.com/kist-tools/kist/verify"
 )
 
 // catalogOf returns a catalog of one tool, without verification.
-func catalogOf(releases ...Release) *catalog {
+func catalogOf(releases ...native.Release) *native.Catalog {
 	for i := range releases {
 		releases[i].Tool = "zig"
 		if releases[i].Artifacts == nil {
-			releases[i].Artifacts = []Artifact{file("any", "zig", "tar.gz", releases[i].Version)}
+			releases[i].Artifacts = []native.Artifact{file("any", "zig", "tar.gz", releases[i].Version)}
 		}
 	}
-	return newCatalog(&Manifest{Channel: "acme", Serial: 1, Releases: releases}, verify.Document{},
-		Source{URL: "https://x.example/channel.toml", Granted: func(string) bool { return true }})
+	return native.NewCatalog(&native.Manifest{Channel: "acme", Serial: 1, Releases: releases}, verify.Document{},
+		native.Source{URL: "https://x.example/channel.toml", Granted: func(string) bool { return true }})
 }
 
-func file(platform, component, format, content string) Artifact {
+func file(platform, component, format, content string) native.Artifact {
 	p, err := manifests.ParsePlatform(platform)
 	if err != nil {
 		panic(err)
 	}
-	return Artifact{Platform: p, Component: component, Path: "blobs/" + component + "-" + content + "." + format,
+	return native.Artifact{Platform: p, Component: component, Path: "blobs/" + component + "-" + content + "." + format,
 		Size: 1, SHA256: verify.DigestOf([]byte(content)), Format: format}
 }
 
-func versions(list ...string) []Release {
-	var all []Release
+func versions(list ...string) []native.Release {
+	var all []native.Release
 	for _, v := range list {
-		all = append(all, Release{Version: v})
+		all = append(all, native.Release{Version: v})
 	}
 	return all
 }
 
-func labelled(releases []Release, labels map[int]string) []Release {
+func labelled(releases []native.Release, labels map[int]string) []native.Release {
 	for i, l := range labels {
 		releases[i].Labels = []string{l}
 	}
@@ -56,7 +57,7 @@ func TestResolveVersion(t *testing.T) {
 	only := catalogOf(versions("3.13.0a1", "3.13.0rc2", "3.13.0b4")...)
 	mixed := catalogOf(versions("edge-case", "1.0-rc1")...)
 	for _, test := range []struct {
-		catalog     *catalog
+		catalog     *native.Catalog
 		asked, want string
 	}{
 		{numbered, "", "1.9.0"}, // stable
@@ -101,8 +102,8 @@ func TestResolveVersion(t *testing.T) {
 func TestResolveUnknown(t *testing.T) {
 	optional := file("linux/amd64", "docs", "zip", "docs")
 	optional.Optional = true
-	c := catalogOf(Release{Version: "1.10.1", Labels: []string{"stable"},
-		Artifacts: []Artifact{file("linux/amd64", "zig", "tar.gz", "1"), file("linux/arm64/musl", "zig", "tar.gz", "2"), optional}})
+	c := catalogOf(native.Release{Version: "1.10.1", Labels: []string{"stable"},
+		Artifacts: []native.Artifact{file("linux/amd64", "zig", "tar.gz", "1"), file("linux/arm64/musl", "zig", "tar.gz", "2"), optional}})
 	linux := manifests.Platform{OS: "linux", Arch: "amd64", Libc: "gnu"}
 	for name, test := range map[string]struct {
 		request manifests.Request
@@ -137,7 +138,7 @@ func TestResolveArtifacts(t *testing.T) {
 	src := file("any", "src", "tar.xz", "src")
 	elsewhere := file("linux/amd64", "zig", "tar.gz", "gz")
 	elsewhere.Path, elsewhere.URLs = "", []string{"https://mirror.example/zig.tar.gz"}
-	c := catalogOf(Release{Version: "1", Artifacts: []Artifact{
+	c := catalogOf(native.Release{Version: "1", Artifacts: []native.Artifact{
 		file("any", "zig", "zip", "any"),
 		file("linux/amd64", "zig", "zip", "zip"), file("linux/amd64", "zig", "tar.xz", "xz"),
 		file("linux/amd64", "zig", "tar.gz", "gz"), elsewhere,
@@ -200,8 +201,8 @@ func TestResolveChunks(t *testing.T) {
 	plain.Size = 2 * verify.ChunkSize
 	chunked := plain
 	chunked.Path, chunked.Chunks = "mirror/zig.tar.gz", chunksFor(plain.Size)
-	for name, artifacts := range map[string][]Artifact{"first": {chunked, plain}, "second": {plain, chunked}, "none": {plain}} {
-		r, err := catalogOf(Release{Version: "1", Artifacts: artifacts}).Resolve(manifests.Request{Tool: "zig"})
+	for name, artifacts := range map[string][]native.Artifact{"first": {chunked, plain}, "second": {plain, chunked}, "none": {plain}} {
+		r, err := catalogOf(native.Release{Version: "1", Artifacts: artifacts}).Resolve(manifests.Request{Tool: "zig"})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -229,7 +230,7 @@ func TestResolveSingleFile(t *testing.T) {
 	} {
 		a := file("any", "zig", "file", "x")
 		a.Path, a.URLs = test.path, test.urls
-		r, err := catalogOf(Release{Version: "1", Commands: test.commands, Artifacts: []Artifact{a}}).Resolve(manifests.Request{Tool: "zig"})
+		r, err := catalogOf(native.Release{Version: "1", Commands: test.commands, Artifacts: []native.Artifact{a}}).Resolve(manifests.Request{Tool: "zig"})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -244,16 +245,16 @@ func TestResolveSingleFile(t *testing.T) {
 }
 
 func TestWitnessIsInMainComponent(t *testing.T) {
-	witness := &Witness{Path: "VERSION", Contains: "1"}
+	witness := &native.Witness{Path: "VERSION", Contains: "1"}
 	for _, test := range []struct {
 		components []string
 		want       int
 	}{{[]string{"docs", "zig", "src"}, 1}, {[]string{"docs", "src"}, 1}, {[]string{"zig"}, 0}} {
-		var artifacts []Artifact
+		var artifacts []native.Artifact
 		for _, c := range test.components {
 			artifacts = append(artifacts, file("any", c, "tar", c), file("any", c, "tar.gz", c+"-gz"))
 		}
-		r, err := catalogOf(Release{Version: "1", Witness: witness, Artifacts: artifacts}).Resolve(manifests.Request{Tool: "zig"})
+		r, err := catalogOf(native.Release{Version: "1", Witness: witness, Artifacts: artifacts}).Resolve(manifests.Request{Tool: "zig"})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -269,11 +270,11 @@ func TestWitnessIsInMainComponent(t *testing.T) {
 }
 
 func TestUngrantedToolsDoNotExist(t *testing.T) {
-	m := &Manifest{Channel: "acme", Releases: []Release{
-		{Tool: "zig", Version: "1", Artifacts: []Artifact{file("any", "zig", "tar", "z")}},
-		{Tool: "go", Version: "1", Artifacts: []Artifact{file("any", "go", "tar", "g")}},
+	m := &native.Manifest{Channel: "acme", Releases: []native.Release{
+		{Tool: "zig", Version: "1", Artifacts: []native.Artifact{file("any", "zig", "tar", "z")}},
+		{Tool: "go", Version: "1", Artifacts: []native.Artifact{file("any", "go", "tar", "g")}},
 	}}
-	c := newCatalog(m, verify.Document{}, Source{URL: "https://x.example/channel.toml", Granted: func(tool string) bool { return tool == "zig" }})
+	c := native.NewCatalog(m, verify.Document{}, native.Source{URL: "https://x.example/channel.toml", Granted: func(tool string) bool { return tool == "zig" }})
 	if _, err := c.Resolve(manifests.Request{Tool: "zig"}); err != nil {
 		t.Errorf("granted: %v", err)
 	}
@@ -284,7 +285,7 @@ func TestUngrantedToolsDoNotExist(t *testing.T) {
 	if got := c.Versions(""); len(got) != 1 || got[0].Tool != "zig" {
 		t.Errorf("versions %+v", got)
 	}
-	none := newCatalog(m, verify.Document{}, Source{URL: "https://x.example/channel.toml"})
+	none := native.NewCatalog(m, verify.Document{}, native.Source{URL: "https://x.example/channel.toml"})
 	if got := none.Versions(""); len(got) != 0 {
 		t.Errorf("without a grant: %+v", got)
 	}

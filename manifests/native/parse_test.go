@@ -1,4 +1,4 @@
-package native
+package native_test
 
 import (
 	"bytes"
@@ -13,6 +13,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/kist-tools/kist/manifests"
+	"github.com/kist-tools/kist/manifests/native"
 	"github.com/kist-tools/kist/verify"
 )
 
@@ -55,13 +56,13 @@ func TestCeilings(t *testing.T) {
 		limit int
 		text  func(n int) string
 	}{
-		"artifacts": {maxList, func(n int) string { return release(1, repeat(n, artifact)) }},
-		"labels":    {maxList, func(n int) string { return release(1, labels(n)+artifact(1)) }},
-		"commands":  {maxList, func(n int) string { return release(1, commands(n)+artifact(1)) }},
-		"urls":      {maxList, func(n int) string { return release(1, urls(n)) }},
-		"sets":      {maxList, func(n int) string { return repeat(n, func(i int) string { return set(i, 1) }) }},
-		"set tools": {maxList, func(n int) string { return set(1, n) }},
-		"withdrawn": {MaxWithdrawn, func(n int) string {
+		"artifacts": {native.MaxList, func(n int) string { return release(1, repeat(n, artifact)) }},
+		"labels":    {native.MaxList, func(n int) string { return release(1, labels(n)+artifact(1)) }},
+		"commands":  {native.MaxList, func(n int) string { return release(1, commands(n)+artifact(1)) }},
+		"urls":      {native.MaxList, func(n int) string { return release(1, urls(n)) }},
+		"sets":      {native.MaxList, func(n int) string { return repeat(n, func(i int) string { return set(i, 1) }) }},
+		"set tools": {native.MaxList, func(n int) string { return set(1, n) }},
+		"withdrawn": {native.MaxWithdrawn, func(n int) string {
 			return repeat(n, func(i int) string {
 				return fmt.Sprintf("[[withdrawn]]\ntool=\"zig\"\nversions=\"0.%d\"\nreason=\"bad\"\n", i)
 			})
@@ -71,10 +72,10 @@ func TestCeilings(t *testing.T) {
 		}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if _, err := parse([]byte(head+test.text(test.limit)), false); err != nil {
+			if _, err := native.ParseBytes([]byte(head+test.text(test.limit)), false); err != nil {
 				t.Errorf("at the limit: %v", err)
 			}
-			_, err := parse([]byte(head+test.text(test.limit+1)), false)
+			_, err := native.ParseBytes([]byte(head+test.text(test.limit+1)), false)
 			if !errors.Is(err, verify.ErrUntrusted) || !strings.Contains(err.Error(), "limit") {
 				t.Errorf("over the limit: %v, want an error that mentions the limit", err)
 			}
@@ -84,26 +85,26 @@ func TestCeilings(t *testing.T) {
 
 func TestDraftNeedsNoSerialOrDates(t *testing.T) {
 	text := []byte("format = 1\nchannel = \"acme\"\n")
-	if _, err := ParseDraft(text); err != nil {
+	if _, err := native.ParseDraft(text); err != nil {
 		t.Errorf("draft: %v", err)
 	}
-	if _, err := parse(text, false); !errors.Is(err, verify.ErrUntrusted) {
+	if _, err := native.ParseBytes(text, false); !errors.Is(err, verify.ErrUntrusted) {
 		t.Errorf("the same as a manifest: %v, want a refusal", err)
 	}
-	if _, err := ParseDraft(append(text, "serial = 0\n"...)); !errors.Is(err, verify.ErrUntrusted) {
+	if _, err := native.ParseDraft(append(text, "serial = 0\n"...)); !errors.Is(err, verify.ErrUntrusted) {
 		t.Errorf("draft with an impossible serial: %v, want a refusal", err)
 	}
 }
 
 func TestParseRefusesUnverifiedDocument(t *testing.T) {
-	if m, err := Parse(verify.Document{}, "acme"); m != nil || !errors.Is(err, verify.ErrUntrusted) {
+	if m, err := native.Parse(verify.Document{}, "acme"); m != nil || !errors.Is(err, verify.ErrUntrusted) {
 		t.Errorf("Parse of the zero Document = %v, %v", m, err)
 	}
 }
 
 func TestURLSchemes(t *testing.T) {
-	with := func(u string) *Manifest {
-		return &Manifest{Releases: []Release{{Tool: "zig", Version: "1", Artifacts: []Artifact{{URLs: []string{u}}}}}}
+	with := func(u string) *native.Manifest {
+		return &native.Manifest{Releases: []native.Release{{Tool: "zig", Version: "1", Artifacts: []native.Artifact{{URLs: []string{u}}}}}}
 	}
 	for _, test := range []struct {
 		own, url string
@@ -119,7 +120,7 @@ func TestURLSchemes(t *testing.T) {
 		{"http", "file:///etc/passwd", false},
 		{"file", "http://x.example/z", false},
 	} {
-		err := with(test.url).checkSchemes(test.own)
+		err := with(test.url).CheckSchemes(test.own)
 		if test.ok && err != nil || !test.ok && !errors.Is(err, verify.ErrUntrusted) {
 			t.Errorf("%s in a channel with scheme %s: %v", test.url, test.own, err)
 		}
@@ -129,7 +130,7 @@ func TestURLSchemes(t *testing.T) {
 // TestEncodeIsReadable checks the text that publishers read and edit.
 func TestEncodeIsReadable(t *testing.T) {
 	v := vectors(t, "good.txtar")["every-key"]
-	m, err := parse(v.text, false)
+	m, err := native.ParseBytes(v.text, false)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -174,7 +175,7 @@ witness  = { path = "lib/version.txt", contains = "0.14.0" }
 }
 
 func TestEncodeRefusesInvalidManifest(t *testing.T) {
-	m := &Manifest{Channel: "acme", Releases: []Release{{Tool: "zig", Version: "../1"}}}
+	m := &native.Manifest{Channel: "acme", Releases: []native.Release{{Tool: "zig", Version: "../1"}}}
 	if data, err := m.Encode(); data != nil || !errors.Is(err, verify.ErrUntrusted) {
 		t.Errorf("Encode = %q, %v", data, err)
 	}
@@ -189,7 +190,7 @@ func TestEncodeParseIdentity(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%v\n%+v", err, m)
 		}
-		back, err := parse(data, m.Serial == 0)
+		back, err := native.ParseBytes(data, m.Serial == 0)
 		if err != nil {
 			t.Fatalf("%v\n%s", err, data)
 		}
@@ -203,12 +204,12 @@ func TestEncodeParseIdentity(t *testing.T) {
 	})
 }
 
-func drawManifest(t *rapid.T) *Manifest {
+func drawManifest(t *rapid.T) *native.Manifest {
 	name := rapid.StringMatching(`[a-z]([a-z0-9_+-][a-z0-9]){0,4}`).Filter(func(s string) bool { return manifests.ValidName(s) == nil })
 	version := rapid.StringMatching(`[0-9A-Za-z][0-9A-Za-z~:+_-]{0,8}`).Filter(func(s string) bool { return manifests.ValidVersion(s) == nil })
 	local := rapid.StringMatching(`[a-zé "'+%?#:@~]{2,6}(/[^/\\\pC.]{1,5}){0,3}`).Filter(func(s string) bool { return manifests.ValidPath(s) == nil })
 	pattern := rapid.StringMatching(`[a-z]{1,4}(/[a-z*?]{1,4}){0,2}`)
-	m := &Manifest{Channel: name.Draw(t, "channel")}
+	m := &native.Manifest{Channel: name.Draw(t, "channel")}
 	if rapid.Bool().Draw(t, "stamped") {
 		m.Serial = rapid.Uint64Range(1, 1<<63-1).Draw(t, "serial")
 		m.Issued = time.Unix(rapid.Int64Range(0, 4e9).Draw(t, "issued"), rapid.Int64Range(0, 1e9-1).Draw(t, "nanos")).UTC()
@@ -222,7 +223,7 @@ func drawManifest(t *rapid.T) *Manifest {
 		m.Sets = append(m.Sets, s)
 	}
 	for i := range rapid.IntRange(0, 4).Draw(t, "releases") {
-		r := Release{Tool: name.Draw(t, "tool"), Version: fmt.Sprintf("%d.%s", i, version.Draw(t, "version"))}
+		r := native.Release{Tool: name.Draw(t, "tool"), Version: fmt.Sprintf("%d.%s", i, version.Draw(t, "version"))}
 		if rapid.Bool().Draw(t, "released") {
 			r.Released = time.Unix(rapid.Int64Range(0, max(0, m.Issued.Unix()-1)).Draw(t, "release"), 0).UTC()
 		}
@@ -233,7 +234,7 @@ func drawManifest(t *rapid.T) *Manifest {
 			r.Commands = c
 		}
 		if rapid.Bool().Draw(t, "witnessed") {
-			r.Witness = &Witness{Path: local.Draw(t, "witness"), Contains: rapid.StringN(1, 20, 80).Draw(t, "contains")}
+			r.Witness = &native.Witness{Path: local.Draw(t, "witness"), Contains: rapid.StringN(1, 20, 80).Draw(t, "contains")}
 		}
 		for j := range rapid.IntRange(1, 3).Draw(t, "artifacts") {
 			r.Artifacts = append(r.Artifacts, drawArtifact(t, r.Tool, j, local))
@@ -284,8 +285,8 @@ func chunksFor(size int64) verify.Chunks {
 	return c
 }
 
-func drawArtifact(t *rapid.T, tool string, number int, local *rapid.Generator[string]) Artifact {
-	a := Artifact{
+func drawArtifact(t *rapid.T, tool string, number int, local *rapid.Generator[string]) native.Artifact {
+	a := native.Artifact{
 		Component: tool,
 		Platform: rapid.SampledFrom([]manifests.Platform{{}, {OS: "linux", Arch: "amd64"},
 			{OS: "linux", Arch: "arm64", Libc: "musl"}, {OS: "windows", Arch: "amd64"}}).Draw(t, "platform"),
@@ -322,7 +323,7 @@ func FuzzManifest(f *testing.F) {
 		}
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		m, err := parse(data, false)
+		m, err := native.ParseBytes(data, false)
 		if err != nil {
 			if !errors.Is(err, verify.ErrUntrusted) {
 				t.Fatalf("%v does not match ErrUntrusted", err)
@@ -333,11 +334,11 @@ func FuzzManifest(f *testing.F) {
 		if err != nil {
 			t.Fatalf("parsed, but cannot be encoded: %v", err)
 		}
-		back, err := parse(text, false)
+		back, err := native.ParseBytes(text, false)
 		if err != nil {
 			t.Fatalf("parsed, but not after encoding: %v\n%s", err, text)
 		}
-		for _, x := range []*Manifest{m, back} {
+		for _, x := range []*native.Manifest{m, back} {
 			x.Issued, x.Expires = x.Issued.UTC(), x.Expires.UTC()
 		}
 		if !reflect.DeepEqual(m, back) {

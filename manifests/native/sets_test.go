@@ -1,4 +1,4 @@
-package native
+package native_test
 
 import (
 	"errors"
@@ -7,18 +7,19 @@ import (
 	"testing"
 
 	"github.com/kist-tools/kist/manifests"
+	"github.com/kist-tools/kist/manifests/native"
 	"github.com/kist-tools/kist/verify"
 )
 
 // TestSetsNameTheirChannels tests that a catalog gives each tool of a set a channel, and
 // that the manifest keeps what its publisher wrote.
 func TestSetsNameTheirChannels(t *testing.T) {
-	m, err := parse(vectors(t, "good.txtar")["sets"].text, false)
+	m, err := native.ParseBytes(vectors(t, "good.txtar")["sets"].text, false)
 	if err != nil {
 		t.Fatal(err)
 	}
 	var got []string
-	for _, s := range newCatalog(m, verify.Document{}, Source{}).Sets() {
+	for _, s := range native.NewCatalog(m, verify.Document{}, native.Source{}).Sets() {
 		for _, tool := range s.Tools {
 			got = append(got, s.Name+": "+tool.String())
 		}
@@ -35,7 +36,7 @@ func TestSetsNameTheirChannels(t *testing.T) {
 
 // TestEncodeOfSetsIsReadable checks the text that publishers read and edit.
 func TestEncodeOfSetsIsReadable(t *testing.T) {
-	m := &Manifest{Channel: "acme", Sets: []manifests.Set{{Name: "backend", Tools: []manifests.SetTool{
+	m := &native.Manifest{Channel: "acme", Sets: []manifests.Set{{Name: "backend", Tools: []manifests.SetTool{
 		{Tool: "zig", Version: "0.14"}, {Channel: "rust", Tool: "rust", Components: []string{"clippy"}},
 	}}}}
 	got, err := m.Encode()
@@ -59,8 +60,8 @@ tools = [
 
 // TestCheckSets tests which sets a publisher should not sign.
 func TestCheckSets(t *testing.T) {
-	m := &Manifest{Channel: "acme", Releases: []Release{{Tool: "zig", Version: "0.14.0", Labels: []string{"stable"},
-		Artifacts: []Artifact{{Component: "zig"}, {Component: "docs"}}}}}
+	m := &native.Manifest{Channel: "acme", Releases: []native.Release{{Tool: "zig", Version: "0.14.0", Labels: []string{"stable"},
+		Artifacts: []native.Artifact{{Component: "zig"}, {Component: "docs"}}}}}
 	for ref, want := range map[string]string{
 		"zig": "", "zig@0.14": "", "zig@=0.14.0": "", "zig@stable": "", "acme/zig": "", "go/go@1.26": "", "beta/nothing@9": "",
 		"go":         "set team names go, but the channel has no such tool; one of another channel is written CHANNEL/go",
@@ -69,7 +70,7 @@ func TestCheckSets(t *testing.T) {
 		"zig@=0.14":  "no such version",
 		"zig@latest": "", "zig@lts": "no such version",
 	} {
-		tool, err := ParseSetTool(ref)
+		tool, err := native.ParseSetTool(ref)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -1,4 +1,4 @@
-package native
+package native_test
 
 import (
 	"bytes"
@@ -10,6 +10,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/txtar"
 
+	"github.com/kist-tools/kist/manifests/native"
 	"github.com/kist-tools/kist/verify"
 )
 
@@ -40,10 +41,10 @@ type vector struct {
 }
 
 // parseFor is Parse for bytes that were not verified.
-func parseFor(channel string, data []byte) (*Manifest, error) {
-	m, err := parse(data, false)
+func parseFor(channel string, data []byte) (*native.Manifest, error) {
+	m, err := native.ParseBytes(data, false)
 	if err == nil && m.Channel != channel {
-		return nil, checkChannel("manifest", channel, m.Channel)
+		return nil, native.CheckChannel("manifest", channel, m.Channel)
 	}
 	return m, err
 }

@@ -1,4 +1,4 @@
-package rootfs
+package rootfs_test
 
 import (
 	"errors"
@@ -9,11 +9,13 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/kist-tools/kist/manifests/rootfs"
 )
 
 // openTempDir is openTemp with a Dir, which contains the file f, the directory d with the
 // file g, links to both, and a dangling link.
-func openTempDir(t *testing.T) (d Dir, dir string) {
+func openTempDir(t *testing.T) (d rootfs.Dir, dir string) {
 	t.Helper()
 	root, dir := openTemp(t)
 	must(t, os.WriteFile(dir+"/f", []byte("file"), 0o600))
@@ -22,25 +24,25 @@ func openTempDir(t *testing.T) (d Dir, dir string) {
 	for name, target := range map[string]string{"to-f": "f", "to-d": "d", "to-nothing": "nothing"} {
 		must(t, os.Symlink(target, filepath.Join(dir, name)))
 	}
-	d, err := OpenDir(root)
+	d, err := rootfs.OpenDir(root)
 	must(t, err)
 	t.Cleanup(func() { d.Close() })
 	return d, dir
 }
 
 // byName holds every operation of a Dir on one name.
-var byName = map[string]func(d Dir, name string) error{
-	"Sub":        func(d Dir, name string) error { _, err := d.Sub(name); return err },
-	"Open":       func(d Dir, name string) error { _, err := d.Open(name); return err },
-	"OpenFile":   func(d Dir, name string) error { _, err := d.OpenFile(name); return err },
-	"Create":     func(d Dir, name string) error { _, err := d.Create(name, 0o600); return err },
-	"CreateFile": func(d Dir, name string) error { _, err := d.CreateFile(name, 0o600); return err },
-	"Chmod":      func(d Dir, name string) error { return d.Chmod(name, 0o700) },
-	"Mkdir":      func(d Dir, name string) error { return d.Mkdir(name, 0o700) },
-	"Symlink":    func(d Dir, name string) error { return d.Symlink("f", name) },
-	"Remove":     func(d Dir, name string) error { return d.Remove(name) },
-	"Lstat":      func(d Dir, name string) error { _, err := d.Lstat(name); return err },
-	"Readlink":   func(d Dir, name string) error { _, err := d.Readlink(name); return err },
+var byName = map[string]func(d rootfs.Dir, name string) error{
+	"Sub":        func(d rootfs.Dir, name string) error { _, err := d.Sub(name); return err },
+	"Open":       func(d rootfs.Dir, name string) error { _, err := d.Open(name); return err },
+	"OpenFile":   func(d rootfs.Dir, name string) error { _, err := d.OpenFile(name); return err },
+	"Create":     func(d rootfs.Dir, name string) error { _, err := d.Create(name, 0o600); return err },
+	"CreateFile": func(d rootfs.Dir, name string) error { _, err := d.CreateFile(name, 0o600); return err },
+	"Chmod":      func(d rootfs.Dir, name string) error { return d.Chmod(name, 0o700) },
+	"Mkdir":      func(d rootfs.Dir, name string) error { return d.Mkdir(name, 0o700) },
+	"Symlink":    func(d rootfs.Dir, name string) error { return d.Symlink("f", name) },
+	"Remove":     func(d rootfs.Dir, name string) error { return d.Remove(name) },
+	"Lstat":      func(d rootfs.Dir, name string) error { _, err := d.Lstat(name); return err },
+	"Readlink":   func(d rootfs.Dir, name string) error { _, err := d.Readlink(name); return err },
 }
 
 func TestDirAcceptsOnlyElements(t *testing.T) {
@@ -57,7 +59,7 @@ func TestDirAcceptsOnlyElements(t *testing.T) {
 // No operation reaches the target of a link.
 func TestDirFollowsNoLink(t *testing.T) {
 	d, dir := openTempDir(t)
-	for what, want := range map[string]error{"Sub": ErrNotDir, "Open": ErrNotRegular, "OpenFile": ErrNotRegular, "Create": fs.ErrExist, "CreateFile": fs.ErrExist,
+	for what, want := range map[string]error{"Sub": rootfs.ErrNotDir, "Open": rootfs.ErrNotRegular, "OpenFile": rootfs.ErrNotRegular, "Create": fs.ErrExist, "CreateFile": fs.ErrExist,
 		"Mkdir": fs.ErrExist, "Symlink": fs.ErrExist, "Lstat": nil, "Readlink": nil} {
 		for _, name := range []string{"to-f", "to-d", "to-nothing"} {
 			if err := byName[what](d, name); !errors.Is(err, want) {
@@ -90,12 +92,12 @@ func TestDir(t *testing.T) {
 			t.Errorf("AllNames: %v, %v", names, err)
 		}
 	}
-	for name, want := range map[string]error{"f": ErrNotDir, "nothing": fs.ErrNotExist} {
+	for name, want := range map[string]error{"f": rootfs.ErrNotDir, "nothing": fs.ErrNotExist} {
 		if _, err := d.Sub(name); !errors.Is(err, want) {
 			t.Errorf("Sub of %s: %v", name, err)
 		}
 	}
-	for name, want := range map[string]error{"d": ErrNotRegular, "nothing": fs.ErrNotExist} {
+	for name, want := range map[string]error{"d": rootfs.ErrNotRegular, "nothing": fs.ErrNotExist} {
 		if _, err := d.Open(name); !errors.Is(err, want) {
 			t.Errorf("Open of %s: %v", name, err)
 		}

@@ -1,4 +1,4 @@
-package rootfs
+package rootfs_test
 
 import (
 	"errors"
@@ -7,18 +7,20 @@ import (
 	"os"
 	"path"
 	"testing"
+
+	"github.com/kist-tools/kist/manifests/rootfs"
 )
 
 // Dirs reaches any number of directories while it keeps few of them open, and none
 // through a link.
 func TestDirs(t *testing.T) {
 	root, dir := openTemp(t)
-	top, err := OpenDir(root)
+	top, err := rootfs.OpenDir(root)
 	must(t, err)
-	d := NewDirs(top)
+	d := rootfs.NewDirs(top)
 	idle := 0
 	d.WaitIdle = func() error { idle++; return nil }
-	for n := range 3 * maxOpenDirs {
+	for n := range 3 * rootfs.MaxOpenDirs {
 		name := fmt.Sprintf("a/%d", n)
 		must(t, os.MkdirAll(path.Join(dir, name), 0o700))
 		must(t, os.WriteFile(path.Join(dir, name, fmt.Sprint(n)), nil, 0o600))
@@ -27,8 +29,8 @@ func TestDirs(t *testing.T) {
 		if _, err := sub.Lstat(fmt.Sprint(n)); err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
-		if len(d.open) > maxOpenDirs {
-			t.Fatalf("%d directories are open", len(d.open))
+		if d.Open() > rootfs.MaxOpenDirs {
+			t.Fatalf("%d directories are open", d.Open())
 		}
 	}
 	if idle < 2 {
@@ -38,7 +40,7 @@ func TestDirs(t *testing.T) {
 		t.Errorf("a missing directory: %v", err)
 	}
 	if err := os.Symlink("a", path.Join(dir, "link")); err == nil {
-		if _, err := d.Get("link/1"); !errors.Is(err, ErrNotDir) {
+		if _, err := d.Get("link/1"); !errors.Is(err, rootfs.ErrNotDir) {
 			t.Errorf("a link: %v", err)
 		}
 	}
@@ -51,7 +53,7 @@ func TestDirs(t *testing.T) {
 	}
 	failed := errors.New("failed")
 	d.WaitIdle = func() error { return failed }
-	for n := range 2 * maxOpenDirs {
+	for n := range 2 * rootfs.MaxOpenDirs {
 		if _, err = d.Get(fmt.Sprintf("a/%d", n)); err != nil {
 			break
 		}

@@ -1,4 +1,4 @@
-package rootfs
+package rootfs_test
 
 import (
 	"bufio"
@@ -12,14 +12,16 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/kist-tools/kist/manifests/rootfs"
 )
 
 func TestLockExcludes(t *testing.T) {
 	root, dir := openTemp(t)
-	first, err := TryLock(root, "lock", "kist install go")
+	first, err := rootfs.TryLock(root, "lock", "kist install go")
 	must(t, err)
-	_, err = TryLock(root, "lock", "second")
-	var busy *BusyError
+	_, err = rootfs.TryLock(root, "lock", "second")
+	var busy *rootfs.BusyError
 	if want := fmt.Sprintf("%d kist install go", os.Getpid()); !errors.As(err, &busy) || busy.Holder != want {
 		t.Fatalf("second lock: %v, want a BusyError that says %q", err, want)
 	}
@@ -27,7 +29,7 @@ func TestLockExcludes(t *testing.T) {
 	if _, err := os.Stat(dir + "/lock"); err != nil {
 		t.Errorf("the lock file went with the lock: %v", err)
 	}
-	second, err := TryLock(root, "lock", "x")
+	second, err := rootfs.TryLock(root, "lock", "x")
 	must(t, err)
 	must(t, second.Unlock())
 	if data, err := os.ReadFile(dir + "/lock"); err != nil || len(data) > 0 {
@@ -37,13 +39,13 @@ func TestLockExcludes(t *testing.T) {
 
 func TestLockRemove(t *testing.T) {
 	root, dir := openTemp(t)
-	l, err := TryLock(root, "stage"+LockSuffix, "x")
+	l, err := rootfs.TryLock(root, "stage"+rootfs.LockSuffix, "x")
 	must(t, err)
 	must(t, l.Remove())
 	if got := names(t, dir); got != nil {
 		t.Errorf("left %q", got)
 	}
-	l, err = TryLock(root, "stage"+LockSuffix, "x")
+	l, err = rootfs.TryLock(root, "stage"+rootfs.LockSuffix, "x")
 	must(t, err)
 	must(t, l.Unlock())
 }
@@ -51,45 +53,45 @@ func TestLockRemove(t *testing.T) {
 // A lock on a file that no longer has its name guards nothing.
 func TestIsNameOfDetectsRemovedFile(t *testing.T) {
 	root, _ := openTemp(t)
-	f, err := openRegular(root, "lock", os.O_RDWR|os.O_CREATE, 0o600)
+	f, err := rootfs.OpenRegularAt(root, "lock", os.O_RDWR|os.O_CREATE, 0o600)
 	must(t, err)
 	defer f.Close()
-	if same, err := isNameOf(root, "lock", f); !same || err != nil {
+	if same, err := rootfs.IsNameOf(root, "lock", f); !same || err != nil {
 		t.Errorf("isNameOf = %v, %v", same, err)
 	}
 	must(t, root.Remove("lock"))
-	if same, err := isNameOf(root, "lock", f); same || err != nil {
+	if same, err := rootfs.IsNameOf(root, "lock", f); same || err != nil {
 		t.Errorf("after the removal: isNameOf = %v, %v", same, err)
 	}
-	must(t, WriteFile(root, "lock", nil, 0o600))
-	if same, err := isNameOf(root, "lock", f); same || err != nil {
+	must(t, rootfs.WriteFile(root, "lock", nil, 0o600))
+	if same, err := rootfs.IsNameOf(root, "lock", f); same || err != nil {
 		t.Errorf("with another file in its place: isNameOf = %v, %v", same, err)
 	}
 }
 
 func TestHolderHasNoControlCharacters(t *testing.T) {
 	root, _ := openTemp(t)
-	l, err := TryLock(root, "lock", "a\x1b[31mb\u202ec"+strings.Repeat("z", 2*maxHolder)+"\nsecond line")
+	l, err := rootfs.TryLock(root, "lock", "a\x1b[31mb\u202ec"+strings.Repeat("z", 2*rootfs.MaxHolder)+"\nsecond line")
 	must(t, err)
 	defer l.Unlock()
-	_, err = TryLock(root, "lock", "")
-	var busy *BusyError
-	if !errors.As(err, &busy) || strings.ContainsAny(busy.Holder, "\x1b\u202e\n") || len(busy.Holder) > maxHolder || !strings.Contains(busy.Holder, "a[31mbc") {
+	_, err = rootfs.TryLock(root, "lock", "")
+	var busy *rootfs.BusyError
+	if !errors.As(err, &busy) || strings.ContainsAny(busy.Holder, "\x1b\u202e\n") || len(busy.Holder) > rootfs.MaxHolder || !strings.Contains(busy.Holder, "a[31mbc") {
 		t.Errorf("got %q", busy.Holder)
 	}
 }
 
 func TestWaitLock(t *testing.T) {
 	root, _ := openTemp(t)
-	held, err := TryLock(root, "lock", "holder")
+	held, err := rootfs.TryLock(root, "lock", "holder")
 	must(t, err)
-	wait := func(ctx context.Context, wait time.Duration) (l *Lock, calls int, took time.Duration, err error) {
+	wait := func(ctx context.Context, wait time.Duration) (l *rootfs.Lock, calls int, took time.Duration, err error) {
 		start := time.Now()
-		l, err = WaitLock(ctx, root, "lock", "waiter", wait, func(*BusyError) { calls++ })
+		l, err = rootfs.WaitLock(ctx, root, "lock", "waiter", wait, func(*rootfs.BusyError) { calls++ })
 		return l, calls, time.Since(start), err
 	}
 	synctest.Test(t, func(t *testing.T) {
-		var busy *BusyError
+		var busy *rootfs.BusyError
 		_, calls, took, err := wait(t.Context(), 3*time.Second)
 		if !errors.As(err, &busy) || calls != 1 || took != 3*time.Second {
 			t.Errorf("ran out after %v, %d calls: %v", took, calls, err)
@@ -116,10 +118,10 @@ func TestWaitLock(t *testing.T) {
 func TestLockNeedsARegularFile(t *testing.T) {
 	root, _ := openTemp(t)
 	must(t, root.Mkdir("lock", 0o700))
-	if _, err := TryLock(root, "lock", "x"); err == nil {
+	if _, err := rootfs.TryLock(root, "lock", "x"); err == nil {
 		t.Error("a directory was locked")
 	}
-	if _, err := TryLock(root, "missing/lock", "x"); !errors.Is(err, fs.ErrNotExist) {
+	if _, err := rootfs.TryLock(root, "missing/lock", "x"); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("in a missing directory: %v", err)
 	}
 }
@@ -129,7 +131,7 @@ func TestLockOfAnotherProcess(t *testing.T) {
 	if dir := os.Getenv("ROOTFS_TEST_HOLD"); dir != "" {
 		root, err := os.OpenRoot(dir)
 		must(t, err)
-		_, err = TryLock(root, "lock", "child")
+		_, err = rootfs.TryLock(root, "lock", "child")
 		must(t, err)
 		fmt.Println("held")
 		time.Sleep(time.Minute)
@@ -144,14 +146,14 @@ func TestLockOfAnotherProcess(t *testing.T) {
 	if line, err := bufio.NewReader(out).ReadString('\n'); line != "held\n" {
 		t.Fatalf("child said %q, %v", line, err)
 	}
-	_, err = TryLock(root, "lock", "parent")
-	var busy *BusyError
+	_, err = rootfs.TryLock(root, "lock", "parent")
+	var busy *rootfs.BusyError
 	if want := fmt.Sprintf("%d child", child.Process.Pid); !errors.As(err, &busy) || busy.Holder != want {
 		t.Errorf("while the child lives: %v, want a BusyError that says %q", err, want)
 	}
 	must(t, child.Process.Kill())
 	child.Wait()
-	l, err := TryLock(root, "lock", "parent")
+	l, err := rootfs.TryLock(root, "lock", "parent")
 	must(t, err)
 	must(t, l.Unlock())
 }

@@ -1,6 +1,6 @@
 //go:build interop && linux
 
-package rootfs
+package rootfs_test
 
 import (
 	"bytes"
@@ -14,6 +14,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/kist-tools/kist/manifests/rootfs"
 )
 
 // TestRealDisks fills disks and makes them read-only, in its own mount namespace: as
@@ -46,12 +48,12 @@ func TestRealDisks(t *testing.T) {
 		root, err := os.OpenRoot(dir)
 		must(t, err)
 		t.Cleanup(func() { root.Close() })
-		must(t, WriteFile(root, "f", []byte("old"), 0o600))
+		must(t, rootfs.WriteFile(root, "f", []byte("old"), 0o600))
 		return root, dir
 	}
 	unchanged := func(t *testing.T, root *os.Root, dir string) {
 		t.Helper()
-		if data, err := ReadFile(root, "f", 10); string(data) != "old" {
+		if data, err := rootfs.ReadFile(root, "f", 10); string(data) != "old" {
 			t.Errorf("f holds %q, %v", data, err)
 		}
 		if got := names(t, dir); !slices.Equal(got, []string{"f"}) {
@@ -60,18 +62,18 @@ func TestRealDisks(t *testing.T) {
 	}
 	t.Run("full", func(t *testing.T) {
 		root, dir := small(t)
-		if free, inodes, err := Space(root); free <= 0 || free > 64<<10 || inodes <= 0 || inodes > 8 || err != nil {
+		if free, inodes, err := rootfs.Space(root); free <= 0 || free > 64<<10 || inodes <= 0 || inodes > 8 || err != nil {
 			t.Errorf("Space = %d bytes, %d inodes, %v", free, inodes, err)
 		}
 		above, err := os.OpenRoot(filepath.Dir(dir))
 		must(t, err)
 		defer above.Close()
-		outer, err := Volume(above)
+		outer, err := rootfs.Volume(above)
 		must(t, err)
-		if inner, err := Volume(root); inner == outer || err != nil {
+		if inner, err := rootfs.Volume(root); inner == outer || err != nil {
 			t.Errorf("Volume = %d as above the mount, %v", inner, err)
 		}
-		if err := WriteFile(root, "f", bytes.Repeat([]byte("x"), 1<<20), 0o600); !errors.Is(err, unix.ENOSPC) {
+		if err := rootfs.WriteFile(root, "f", bytes.Repeat([]byte("x"), 1<<20), 0o600); !errors.Is(err, unix.ENOSPC) {
 			t.Errorf("WriteFile: %v", err)
 		}
 		unchanged(t, root, dir)
@@ -80,11 +82,11 @@ func TestRealDisks(t *testing.T) {
 		root, dir := small(t)
 		must(t, unix.Mount("", dir, "", unix.MS_REMOUNT|unix.MS_BIND|unix.MS_RDONLY, ""))
 		for what, err := range map[string]error{
-			"WriteFile":       WriteFile(root, "f", []byte("new"), 0o600),
-			"SwapLink":        ReplaceLink(root, "x", "f"),
-			"RenameNoReplace": RenameNoReplace(root, "f", "g"),
-			"TryLock":         func() error { _, err := TryLock(root, "lock", "x"); return err }(),
-			"MkdirAll":        func() error { _, err := MkdirAll(root, "d", 0o700); return err }(),
+			"WriteFile":       rootfs.WriteFile(root, "f", []byte("new"), 0o600),
+			"SwapLink":        rootfs.ReplaceLink(root, "x", "f"),
+			"RenameNoReplace": rootfs.RenameNoReplace(root, "f", "g"),
+			"TryLock":         func() error { _, err := rootfs.TryLock(root, "lock", "x"); return err }(),
+			"MkdirAll":        func() error { _, err := rootfs.MkdirAll(root, "d", 0o700); return err }(),
 		} {
 			if !errors.Is(err, unix.EROFS) {
 				t.Errorf("%s: %v", what, err)
@@ -101,9 +103,9 @@ func TestSyncBeforeAndAfterRename(t *testing.T) {
 	if dir := os.Getenv(variable); dir != "" {
 		root, err := os.OpenRoot(dir)
 		must(t, err)
-		must(t, WriteFile(root, "file", []byte("x"), 0o600))
-		must(t, ReplaceLink(root, "file", "link"))
-		_, err = MkdirAll(root, "made", 0o700)
+		must(t, rootfs.WriteFile(root, "file", []byte("x"), 0o600))
+		must(t, rootfs.ReplaceLink(root, "file", "link"))
+		_, err = rootfs.MkdirAll(root, "made", 0o700)
 		must(t, err)
 		return
 	}
@@ -122,7 +124,7 @@ func TestSyncBeforeAndAfterRename(t *testing.T) {
 			call = line
 		}
 		switch {
-		case strings.HasPrefix(call, "fsync(") && strings.Contains(call, tempSuffix+">"):
+		case strings.HasPrefix(call, "fsync(") && strings.Contains(call, rootfs.TempSuffix+">"):
 			got = append(got, "sync the temporary file")
 		case strings.HasPrefix(call, "fsync(") && strings.Contains(call, "<"+dir+">"):
 			got = append(got, "sync the directory")

@@ -1,4 +1,4 @@
-package rootfs
+package rootfs_test
 
 import (
 	"bytes"
@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/kist-tools/kist/manifests/rootfs"
 )
 
 func openTemp(t *testing.T) (*os.Root, string) {
@@ -43,9 +45,9 @@ func names(t *testing.T, dir string) (names []string) {
 func TestWriteFile(t *testing.T) {
 	root, dir := openTemp(t)
 	must(t, root.Mkdir("sub", 0o755))
-	must(t, WriteFile(root, "sub/a", []byte("one"), 0o600))
-	must(t, WriteFile(root, "sub/a", []byte("two"), 0o600))
-	data, err := ReadFile(root, "sub/a", 3)
+	must(t, rootfs.WriteFile(root, "sub/a", []byte("one"), 0o600))
+	must(t, rootfs.WriteFile(root, "sub/a", []byte("two"), 0o600))
+	data, err := rootfs.ReadFile(root, "sub/a", 3)
 	if err != nil || string(data) != "two" {
 		t.Errorf("read %q, %v", data, err)
 	}
@@ -62,7 +64,7 @@ func TestWriteFileReplacesALinkNotItsTarget(t *testing.T) {
 	root, dir := openTemp(t)
 	must(t, os.WriteFile(dir+"/target", []byte("safe"), 0o600))
 	must(t, os.Symlink("target", dir+"/name"))
-	must(t, WriteFile(root, "name", []byte("new"), 0o600))
+	must(t, rootfs.WriteFile(root, "name", []byte("new"), 0o600))
 	if data, err := os.ReadFile(dir + "/target"); string(data) != "safe" {
 		t.Errorf("target holds %q, %v", data, err)
 	}
@@ -76,10 +78,10 @@ func TestFailedWriteLeavesNothing(t *testing.T) {
 	must(t, root.Mkdir("taken", 0o755))
 	must(t, root.Mkdir("taken/inside", 0o755))
 	for _, name := range []string{"taken", "missing/name", "../name"} {
-		if err := WriteFile(root, name, []byte("x"), 0o600); err == nil || !strings.Contains(err.Error(), name) {
+		if err := rootfs.WriteFile(root, name, []byte("x"), 0o600); err == nil || !strings.Contains(err.Error(), name) {
 			t.Errorf("WriteFile(%q) = %v, want an error that names it", name, err)
 		}
-		if err := ReplaceLink(root, "x", name); err == nil || !strings.Contains(err.Error(), name) {
+		if err := rootfs.ReplaceLink(root, "x", name); err == nil || !strings.Contains(err.Error(), name) {
 			t.Errorf("SwapLink(%q) = %v, want an error that names it", name, err)
 		}
 	}
@@ -91,7 +93,7 @@ func TestFailedWriteLeavesNothing(t *testing.T) {
 func TestSwapLink(t *testing.T) {
 	root, dir := openTemp(t)
 	for _, target := range []string{"generations/1", "generations/2"} {
-		must(t, ReplaceLink(root, target, "current"))
+		must(t, rootfs.ReplaceLink(root, target, "current"))
 		if got, err := root.Readlink("current"); err != nil || got != target {
 			t.Errorf("current leads to %q, %v", got, err)
 		}
@@ -102,11 +104,11 @@ func TestSwapLink(t *testing.T) {
 }
 
 func TestIsTemp(t *testing.T) {
-	if !IsTemp(tempBeside("bin/go")) || filepath.Dir(tempBeside("bin/go")) != "bin" {
-		t.Errorf("%q is not a temporary name beside bin/go", tempBeside("bin/go"))
+	if !rootfs.IsTemp(rootfs.TempBeside("bin/go")) || filepath.Dir(rootfs.TempBeside("bin/go")) != "bin" {
+		t.Errorf("%q is not a temporary name beside bin/go", rootfs.TempBeside("bin/go"))
 	}
 	for _, name := range []string{"", "go", ".kist-.tmp", ".kist-abc.tmp", ".kist-abcdefghijklmnopqrstuvwxyz.tmp", "x.kist-ABCDEFGHIJKLMNOPQRSTUVWXYZ.tmp"} {
-		if IsTemp(name) {
+		if rootfs.IsTemp(name) {
 			t.Errorf("IsTemp(%q)", name)
 		}
 	}
@@ -116,11 +118,11 @@ func TestReadFileLimit(t *testing.T) {
 	root, dir := openTemp(t)
 	content := bytes.Repeat([]byte("x"), 100)
 	must(t, os.WriteFile(dir+"/f", content, 0o600))
-	if data, err := ReadFile(root, "f", 100); err != nil || !bytes.Equal(data, content) {
+	if data, err := rootfs.ReadFile(root, "f", 100); err != nil || !bytes.Equal(data, content) {
 		t.Errorf("at the limit: %d bytes, %v", len(data), err)
 	}
-	data, err := ReadFile(root, "f", 99)
-	if !errors.Is(err, ErrTooLarge) || !strings.Contains(err.Error(), "99 bytes") || data != nil {
+	data, err := rootfs.ReadFile(root, "f", 99)
+	if !errors.Is(err, rootfs.ErrTooLarge) || !strings.Contains(err.Error(), "99 bytes") || data != nil {
 		t.Errorf("over the limit: %d bytes, %v", len(data), err)
 	}
 }
@@ -128,14 +130,14 @@ func TestReadFileLimit(t *testing.T) {
 func TestReadFileRefusesNonRegularFiles(t *testing.T) {
 	root, dir := openTemp(t)
 	must(t, root.Mkdir("dir", 0o755))
-	if _, err := ReadFile(root, "dir", 10); !errors.Is(err, ErrNotRegular) {
+	if _, err := rootfs.ReadFile(root, "dir", 10); !errors.Is(err, rootfs.ErrNotRegular) {
 		t.Errorf("a directory: %v", err)
 	}
 	must(t, os.Symlink(filepath.Join(t.TempDir(), "secret"), dir+"/out"))
-	if _, err := ReadFile(root, "out", 10); err == nil || errors.Is(err, fs.ErrNotExist) {
+	if _, err := rootfs.ReadFile(root, "out", 10); err == nil || errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("a link that leaves the root: %v", err)
 	}
-	if _, err := ReadFile(root, "missing", 10); !errors.Is(err, fs.ErrNotExist) {
+	if _, err := rootfs.ReadFile(root, "missing", 10); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("a missing file: %v", err)
 	}
 }
@@ -152,14 +154,14 @@ func TestMkdirAll(t *testing.T) {
 		{"a/b/c/../d/", []string{"a/b/d"}},
 		{".", nil},
 	} {
-		made, err := MkdirAll(root, test.name, 0o700)
+		made, err := rootfs.MkdirAll(root, test.name, 0o700)
 		if err != nil || !slices.Equal(made, test.want) {
 			t.Errorf("MkdirAll(%q) = %q, %v, want %q", test.name, made, err, test.want)
 		}
 	}
 	must(t, os.WriteFile(dir+"/file", nil, 0o600))
 	for _, name := range []string{"file", "file/x", "../x"} {
-		if made, err := MkdirAll(root, name, 0o700); err == nil || made != nil {
+		if made, err := rootfs.MkdirAll(root, name, 0o700); err == nil || made != nil {
 			t.Errorf("MkdirAll(%q) = %q, %v, want an error", name, made, err)
 		}
 	}
@@ -170,8 +172,8 @@ func TestMkdirAll(t *testing.T) {
 
 func TestRenameNoReplace(t *testing.T) {
 	renames := map[string]func(root *os.Root, old, new string) error{
-		"in one step":        RenameNoReplace,
-		"check, then rename": checkThenRename,
+		"in one step":        rootfs.RenameNoReplace,
+		"check, then rename": rootfs.CheckThenRename,
 	}
 	for how, rename := range renames {
 		t.Run(how, func(t *testing.T) {
@@ -205,25 +207,25 @@ func TestRenameNoReplace(t *testing.T) {
 
 func TestSyncer(t *testing.T) {
 	root, dir := openTemp(t)
-	s, err := OpenSyncer(root)
+	s, err := rootfs.OpenSyncer(root)
 	must(t, err)
 	s.Ahead()
 	must(t, root.Mkdir("d", 0o755))
 	must(t, os.WriteFile(dir+"/d/f", []byte("x"), 0o400))
 	must(t, os.Symlink("/nowhere", dir+"/d/link"))
-	time.Sleep(pause + 100*time.Millisecond)
+	time.Sleep(rootfs.Pause + 100*time.Millisecond)
 	must(t, s.Sync())
 	s.Close()
-	must(t, syncWalk(root))
-	must(t, SyncDir(root, "d"))
-	if err := SyncDir(root, "missing"); !errors.Is(err, fs.ErrNotExist) {
+	must(t, rootfs.SyncWalk(root))
+	must(t, rootfs.SyncDir(root, "d"))
+	if err := rootfs.SyncDir(root, "missing"); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("SyncDir of nothing: %v", err)
 	}
 }
 
 func TestSpace(t *testing.T) {
 	root, _ := openTemp(t)
-	free, inodes, err := Space(root)
+	free, inodes, err := rootfs.Space(root)
 	if err != nil || free <= 0 || inodes <= 0 {
 		t.Errorf("Space = %d bytes, %d inodes, %v", free, inodes, err)
 	}
@@ -231,9 +233,9 @@ func TestSpace(t *testing.T) {
 	below, err := root.OpenRoot("below")
 	must(t, err)
 	defer below.Close()
-	one, err := Volume(root)
+	one, err := rootfs.Volume(root)
 	must(t, err)
-	if other, err := Volume(below); other != one || err != nil {
+	if other, err := rootfs.Volume(below); other != one || err != nil {
 		t.Errorf("Volume = %d, and %d of a directory below, %v", one, other, err)
 	}
 }
@@ -245,7 +247,7 @@ func TestProbe(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer root.Close()
-	if err := Probe(root); err != nil {
+	if err := rootfs.Probe(root); err != nil {
 		t.Error(err)
 	}
 	if left, err := os.ReadDir(dir); err != nil || len(left) != 0 {
@@ -254,7 +256,7 @@ func TestProbe(t *testing.T) {
 	if err := os.Remove(dir); err != nil { // nothing can be made in a directory that is gone
 		t.Fatal(err)
 	}
-	if err := Probe(root); err == nil {
+	if err := rootfs.Probe(root); err == nil {
 		t.Error("a removed directory passed the probe")
 	}
 }

@@ -1,6 +1,6 @@
 //go:build unix
 
-package rootfs
+package rootfs_test
 
 import (
 	"errors"
@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/kist-tools/kist/manifests/rootfs"
 )
 
 func TestDirChmod(t *testing.T) {
@@ -29,22 +31,22 @@ func TestDirChmod(t *testing.T) {
 func TestPipesDoNotBlock(t *testing.T) {
 	root, dir := openTemp(t)
 	must(t, unix.Mkfifo(dir+"/pipe", 0o600))
-	if _, err := ReadFile(root, "pipe", 10); !errors.Is(err, ErrNotRegular) {
+	if _, err := rootfs.ReadFile(root, "pipe", 10); !errors.Is(err, rootfs.ErrNotRegular) {
 		t.Errorf("ReadFile: %v", err)
 	}
-	if _, err := TryLock(root, "pipe", "x"); !errors.As(err, new(*ObstacleError)) {
+	if _, err := rootfs.TryLock(root, "pipe", "x"); !errors.As(err, new(*rootfs.ObstacleError)) {
 		t.Errorf("TryLock: %v", err)
 	}
-	d, err := OpenDir(root)
+	d, err := rootfs.OpenDir(root)
 	must(t, err)
 	defer d.Close()
-	if _, err := d.Open("pipe"); !errors.Is(err, ErrNotRegular) {
+	if _, err := d.Open("pipe"); !errors.Is(err, rootfs.ErrNotRegular) {
 		t.Errorf("Open: %v", err)
 	}
-	if _, err := d.Sub("pipe"); !errors.Is(err, ErrNotDir) {
+	if _, err := d.Sub("pipe"); !errors.Is(err, rootfs.ErrNotDir) {
 		t.Errorf("Sub: %v", err)
 	}
-	must(t, WriteFile(root, "pipe", []byte("x"), 0o600))
+	must(t, rootfs.WriteFile(root, "pipe", []byte("x"), 0o600))
 	if info, err := os.Lstat(dir + "/pipe"); err != nil || !info.Mode().IsRegular() {
 		t.Errorf("after WriteFile: %v", err)
 	}

@@ -1,18 +1,29 @@
 package rootfs
 
-import "testing"
+import (
+	"os"
+	"testing"
+)
 
 // An error of a background sync fails Sync, to which the kernel would not report it
 // again.
 func TestSyncReportsBackgroundErrors(t *testing.T) {
-	root, _ := openTemp(t)
+	root, err := os.OpenRoot(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer root.Close()
 	s, err := OpenSyncer(root)
-	must(t, err)
+	if err != nil {
+		t.Fatal(err)
+	}
 	working := s.dir
 	if s.dir, err = root.Open("."); err != nil {
 		t.Fatal(err)
 	}
-	must(t, s.dir.Close()) // a descriptor that cannot be synced
+	if err := s.dir.Close(); err != nil { // a descriptor that cannot be synced
+		t.Fatal(err)
+	}
 	s.Ahead()
 	failed := <-s.done
 	s.done <- failed

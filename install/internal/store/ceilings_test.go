@@ -1,4 +1,4 @@
-package store
+package store_test
 
 import (
 	"bytes"
@@ -12,12 +12,13 @@ import (
 
 	"pgregory.net/rapid"
 
+	"github.com/kist-tools/kist/install/internal/store"
 	"github.com/kist-tools/kist/install/record"
 	"github.com/kist-tools/kist/manifests"
 	"github.com/kist-tools/kist/verify"
 )
 
-func newStore(t testing.TB) Store {
+func newStore(t testing.TB) store.Store {
 	t.Helper()
 	open := func() *os.Root {
 		root, err := os.OpenRoot(t.TempDir())
@@ -27,7 +28,7 @@ func newStore(t testing.TB) Store {
 		t.Cleanup(func() { root.Close() })
 		return root
 	}
-	return Store{Data: open(), State: open()}
+	return store.Store{Data: open(), State: open()}
 }
 
 // tooLarge reports whether err refuses a file that would be too long to be read back.
@@ -98,7 +99,7 @@ func TestMarkAtItsCeiling(t *testing.T) {
 			t.Errorf("%+v, %v", back, err)
 		}
 		over := m
-		over.Head = bytes.Repeat([]byte{255}, maxMark)
+		over.Head = bytes.Repeat([]byte{255}, store.MaxMark)
 		if err := s.PutMark(over); !tooLarge(err) {
 			t.Errorf("a mark over the ceiling: %v", err)
 		}
@@ -110,14 +111,14 @@ func TestMarkAtItsCeiling(t *testing.T) {
 
 func TestEvidenceAtItsCeiling(t *testing.T) {
 	s := newStore(t)
-	for _, size := range []int{maxEvidence, maxEvidence + 1} {
+	for _, size := range []int{store.MaxEvidence, store.MaxEvidence + 1} {
 		data := make([]byte, size)
 		digest := verify.DigestOf(data)
-		err := s.putEvidence([]verify.Blob{{Digest: digest, Data: data}})
-		if over := size > maxEvidence; tooLarge(err) != over || over != isMissing(s.State, EvidenceFile(digest)) {
+		err := s.PutEvidence([]verify.Blob{{Digest: digest, Data: data}})
+		if over := size > store.MaxEvidence; tooLarge(err) != over || over != isMissing(s.State, store.EvidenceFile(digest)) {
 			t.Errorf("%d bytes: %v", size, err)
 		}
-		if back, err := s.Evidence(digest); size == maxEvidence && (err != nil || len(back) != size) {
+		if back, err := s.Evidence(digest); size == store.MaxEvidence && (err != nil || len(back) != size) {
 			t.Errorf("%d bytes, read back: %v", size, err)
 		}
 	}
@@ -134,7 +135,7 @@ func TestGenerationAtItsCeiling(t *testing.T) {
 			g.Receipts = append(g.Receipts, record.NewID("acme", "hello", fmt.Sprintf("1.%060d", n), [4]byte{}))
 		}
 		err := s.Prepare(g, nil)
-		if over := receipts > 10_000; tooLarge(err) != over || over != isMissing(s.Data, generationDir(g.Number)) {
+		if over := receipts > 10_000; tooLarge(err) != over || over != isMissing(s.Data, store.GenerationDir(g.Number)) {
 			t.Errorf("%d receipts: %v", receipts, err)
 		}
 		if err == nil {

@@ -1,4 +1,4 @@
-package store
+package store_test
 
 import (
 	"errors"
@@ -6,6 +6,7 @@ import (
 	"runtime"
 	"testing"
 
+	"github.com/kist-tools/kist/install/internal/store"
 	"github.com/kist-tools/kist/verify"
 )
 
@@ -32,7 +33,7 @@ func TestEvidenceIsLinkedToACopy(t *testing.T) {
 		}
 		s.FindCopy = func(got verify.Digest) (*os.Root, string, bool) { return cache, "f", got == d }
 		blobs := []verify.Blob{{Digest: d, Data: []byte("document")}, {Digest: verify.DigestOf([]byte("x")), Data: []byte("x")}}
-		if err := s.putEvidence(blobs); err != nil {
+		if err := s.PutEvidence(blobs); err != nil {
 			t.Fatal(err)
 		}
 		for _, b := range blobs {
@@ -40,7 +41,7 @@ func TestEvidenceIsLinkedToACopy(t *testing.T) {
 				t.Errorf("%s: %q, %v", name, data, err)
 			}
 		}
-		stored, err := s.State.Lstat(EvidenceFile(d))
+		stored, err := s.State.Lstat(store.EvidenceFile(d))
 		if err != nil || stored.Mode() != 0o644 && runtime.GOOS != "windows" {
 			t.Fatalf("%s: %v, %v", name, stored, err)
 		}
@@ -63,7 +64,7 @@ func TestEvidenceIsLinkedToACopy(t *testing.T) {
 		if err := s.SweepEvidence(nil); err != nil {
 			t.Fatal(err)
 		}
-		if data, err := cache.ReadFile("f"); err != nil || string(data) != "document" || !isMissing(s.State, EvidenceFile(d)) {
+		if data, err := cache.ReadFile("f"); err != nil || string(data) != "document" || !isMissing(s.State, store.EvidenceFile(d)) {
 			t.Errorf("%s, swept: %q, %v", name, data, err)
 		}
 	}
