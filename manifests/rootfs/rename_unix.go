@@ -10,11 +10,6 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// renameByDirs is withDirs for two names below one root.
-func renameByDirs(root *os.Root, old, new string, call func(oldDir int, oldName string, newDir int, newName string) error) error {
-	return withDirs("rename", root, old, root, new, call)
-}
-
 // withDirs opens the directories of both names and passes their descriptors and the last
 // elements to call, which does op. If the system or the file system does not support the
 // call, the error is errors.ErrUnsupported.

@@ -9,7 +9,7 @@ import (
 func syncFS(*os.File) (done bool, err error) { return false, nil }
 
 func renameNoReplace(root *os.Root, old, new string) error {
-	return renameByDirs(root, old, new, func(oldDir int, oldName string, newDir int, newName string) error {
+	return withDirs("rename", root, old, root, new, func(oldDir int, oldName string, newDir int, newName string) error {
 		return unix.RenameatxNp(oldDir, oldName, newDir, newName, unix.RENAME_EXCL)
 	})
 }

@@ -20,7 +20,7 @@ func syncFS(f *os.File) (done bool, err error) {
 }
 
 func renameNoReplace(root *os.Root, old, new string) error {
-	return renameByDirs(root, old, new, func(oldDir int, oldName string, newDir int, newName string) error {
+	return withDirs("rename", root, old, root, new, func(oldDir int, oldName string, newDir int, newName string) error {
 		return unix.Renameat2(oldDir, oldName, newDir, newName, unix.RENAME_NOREPLACE)
 	})
 }

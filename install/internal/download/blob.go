@@ -233,11 +233,6 @@ func (c Cache) Open(ctx context.Context, name string, size int64, want verify.Di
 	return newBlob(held, s)
 }
 
-// Key returns a text that identifies what a must prove: two artifacts with the same key
-// have the same content. The error matches verify.ErrUntrusted if a does not state
-// exactly one integrity.
-func Key(a manifests.Artifact) (string, error) { return keyOf(a) }
-
 // BlobFile returns the name of the file, below the root of a Cache, that holds the blob
 // with a SHA-256 digest.
 func BlobFile(digest verify.Digest) string { return path.Join(blobDir, digest.Hex()) }
@@ -281,7 +276,7 @@ func (c Cache) Cached(a manifests.Artifact) (bytes int64, whole bool) {
 			return a.Size, true
 		}
 	}
-	key, err := keyOf(a)
+	key, err := Key(a)
 	if err != nil {
 		return 0, false
 	}

@@ -161,7 +161,7 @@ func canResume(ctx context.Context, err error) bool {
 // findOrClaim returns the blob of a from the cache, or else the claim that the caller
 // holds while it fetches a, and the key of the partial file.
 func (c Cache) findOrClaim(ctx context.Context, a manifests.Artifact) (key string, blob Blob, held *claim, err error) {
-	if key, err = keyOf(a); err != nil {
+	if key, err = Key(a); err != nil {
 		return "", Blob{}, nil, err
 	}
 	if _, err := rootfs.MkdirAllUnsynced(c.Root, blobDir, 0o700); err != nil {
@@ -188,8 +188,10 @@ func (c Cache) findOrClaim(ctx context.Context, a manifests.Artifact) (key strin
 	return key, Blob{}, held, nil
 }
 
-// keyOf returns the key of a: the SHA-256 of integrityText.
-func keyOf(a manifests.Artifact) (string, error) {
+// Key returns a text that identifies what a must prove, the SHA-256 of integrityText in
+// hex: two artifacts with the same key have the same content. The error matches
+// verify.ErrUntrusted if a does not state exactly one integrity.
+func Key(a manifests.Artifact) (string, error) {
 	text, err := integrityText(a)
 	return verify.DigestOf([]byte(text)).Hex(), err
 }

@@ -16,7 +16,7 @@ import (
 func TestObstaclesCostOneDownload(t *testing.T) {
 	data := noise(1000)
 	a := artifact(bySHA256(data), len(data))
-	key, err := keyOf(a)
+	key, err := Key(a)
 	if err != nil {
 		t.Fatal(err)
 	}

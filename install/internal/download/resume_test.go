@@ -85,7 +85,7 @@ func TestPartialFilesAreNotTrusted(t *testing.T) {
 	data := archive(t, 100<<10)
 	for kind, in := range integrities(t, data) {
 		a := artifact(in, len(data))
-		key, err := keyOf(a)
+		key, err := Key(a)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -122,7 +122,7 @@ func TestPartialFilesAreNotTrusted(t *testing.T) {
 func TestPartialThatIsNotAFile(t *testing.T) {
 	data := noise(1000)
 	a := artifact(bySHA256(data), len(data))
-	key, err := keyOf(a)
+	key, err := Key(a)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -151,7 +151,7 @@ func TestCacheIsNotTrusted(t *testing.T) {
 	blob := filepath.Join(blobDir, verify.DigestOf(data).Hex())
 	for kind, in := range integrities(t, data) {
 		a := artifact(in, len(data))
-		key, err := keyOf(a)
+		key, err := Key(a)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -231,7 +231,7 @@ func TestNoteProvesNothing(t *testing.T) {
 	data, forged := archive(t, 1000), archive(t, 999)
 	for _, in := range integrities(t, data) {
 		a := artifact(in, 0)
-		key, err := keyOf(a)
+		key, err := Key(a)
 		if err != nil {
 			t.Fatal(err)
 		}

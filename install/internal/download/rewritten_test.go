@@ -59,7 +59,7 @@ func TestTheCacheIsRewritten(t *testing.T) {
 		for kind, in := range short.Rows(t, integrities(t, data), 3) {
 			for _, size := range []int{0, len(data)} {
 				a := artifact(in, size)
-				key, err := keyOf(a)
+				key, err := Key(a)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -81,7 +81,7 @@ func TestTheCacheIsRewritten(t *testing.T) {
 // The same for a stream, whose proved chunks are read while others arrive.
 func TestTheCacheIsRewrittenUnderAStream(t *testing.T) {
 	data, a := threeChunks()
-	key, err := keyOf(a)
+	key, err := Key(a)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -141,7 +141,7 @@ func checkRewritten(t *testing.T, name string, cache Cache, a manifests.Artifact
 func TestPartialFileOfOthersIsDropped(t *testing.T) {
 	data := noise(1000)
 	a := artifact(bySHA256(data), len(data))
-	key, err := keyOf(a)
+	key, err := Key(a)
 	if err != nil {
 		t.Fatal(err)
 	}

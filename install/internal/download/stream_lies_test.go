@@ -117,7 +117,7 @@ func TestRightChunksDoNotProveTheWhole(t *testing.T) {
 
 func TestPartialChunksAreNotTrusted(t *testing.T) {
 	data, a := twoChunks()
-	key, err := keyOf(a)
+	key, err := Key(a)
 	if err != nil {
 		t.Fatal(err)
 	}

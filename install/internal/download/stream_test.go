@@ -316,7 +316,7 @@ func TestStreamSpaceAndProgress(t *testing.T) {
 	if _, err := cache.Stream(t.Context(), a); !errors.As(err, &space) || space.Need != a.Size || files(t, cache) != "" {
 		t.Errorf("%v, leaves %q", err, files(t, cache))
 	}
-	key, err := keyOf(a)
+	key, err := Key(a)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -14,7 +14,7 @@ func TestWaitingReportsTheHolder(t *testing.T) {
 	data := noise(100)
 	cache, _ := setup(t, honest(data))
 	a := artifact(bySHA256(data), len(data))
-	key, err := keyOf(a)
+	key, err := Key(a)
 	if err != nil {
 		t.Fatal(err)
 	}
