@@ -84,7 +84,7 @@ func (e *EncodedError) Unwrap() error { return ErrUnreachable }
 const headSize = 512
 
 // peek returns the first bytes of the body, up to headSize, without consuming them.
-// An error of the body is left for whoever reads it.
+// An error of the body is left to the reader of the body.
 func (a *Answer) peek() []byte {
 	p, ok := a.Body.(*peekedBody)
 	if !ok {

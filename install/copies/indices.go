@@ -7,7 +7,7 @@ import (
 )
 
 // storedIndices is the debian.Cache of a collector: the package indices that were copied
-// earlier. They are proved again by whoever loads them.
+// earlier. The caller of Load proves them again.
 type storedIndices struct{ c *collector }
 
 // Load implements debian.Cache.

@@ -12,12 +12,6 @@ import (
 	"github.com/kist-tools/kist/manifests"
 )
 
-// LinkedCommands returns the names of the commands that kist linked into the user's own
-// bin directory, or has a launcher of.
-func (s *Set) LinkedCommands() []string {
-	return s.State.Current.Names()
-}
-
 // Shims returns the names of the commands that a launcher starts.
 func (s *Set) Shims() []string { return s.State.Current.Shims }
 

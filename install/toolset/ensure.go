@@ -149,7 +149,7 @@ func (f *Search) inSystem(ctx context.Context) (*Found, string, error) {
 	if !known {
 		return nil, fmt.Sprintf("kist cannot ask the system for its %s", name), nil
 	}
-	path := f.Path.Find(t.Command, f.LinkedCommands())
+	path := f.Path.Find(t.Command, f.State.Current.Names())
 	if path == "" {
 		return nil, fmt.Sprintf("the system has no %s on PATH", t.Command), ctx.Err()
 	}

@@ -80,7 +80,7 @@ func only(ref trust.Ref, found []record.Head) (record.Head, error) {
 // interrupted and, if ref names a version, one that only older generations hold. If only a
 // layer has the release, the error is a *LayerError.
 func (s *Set) ToRemove(ref trust.Ref) (r record.Head, err error) {
-	found, err := s.MatchingOwn(ref)
+	found, err := s.matchingOwn(ref)
 	if err == nil {
 		r, err = only(ref, found)
 	}
@@ -134,7 +134,7 @@ func (s *Set) SelectedOwn(refs []trust.Ref) (list []record.Head, err error) {
 	if len(refs) == 0 {
 		return s.State.Installed(), nil
 	}
-	return selected(refs, s.MatchingOwn)
+	return selected(refs, s.matchingOwn)
 }
 
 // selected returns what matching returns for each of refs, each once.

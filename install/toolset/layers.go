@@ -156,9 +156,9 @@ func (s *Set) own(list []record.Head) ([]record.Head, error) {
 	return own, nil
 }
 
-// MatchingOwn is Matching for the user's own store. If only a layer has such a release,
+// matchingOwn is Matching for the user's own store. If only a layer has such a release,
 // the error is a *LayerError.
-func (s *Set) MatchingOwn(ref trust.Ref) ([]record.Head, error) {
+func (s *Set) matchingOwn(ref trust.Ref) ([]record.Head, error) {
 	mine, err := s.matching(ref, s.State.Installed())
 	if _, absent := errors.AsType[*NotInstalledError](err); !absent {
 		return mine, err

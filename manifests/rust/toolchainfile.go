@@ -25,10 +25,6 @@ const MaxToolchainFile = 64 << 10
 // maxNames is the ceiling on a list in it.
 const maxNames = 256
 
-// ToolchainFiles returns the names that such a file can have in its directory; the
-// first that exists is used.
-func ToolchainFiles() []string { return []string{"rust-toolchain", "rust-toolchain.toml"} }
-
 // ToolchainFileError is returned for a toolchain file that cannot be used.
 type ToolchainFileError struct {
 	File string

@@ -11,7 +11,7 @@ import (
 // Ceilings on a list.
 const (
 	MaxList = 1 << 20 // bytes
-	MaxName = 255     // bytes of one name
+	maxName = 255     // bytes of one name
 )
 
 // Digests maps the file names of a proved list to their digests.
@@ -20,7 +20,7 @@ type Digests struct {
 }
 
 // ParseList reads the format of sha256sum. Every line is 64 hexadecimal digits, a
-// space, a space or an asterisk, and a name of 1 to MaxName printable bytes. Lines end
+// space, a space or an asterisk, and a name of 1 to maxName printable bytes. Lines end
 // in LF; only the last may lack it, or be followed by empty ones. Anything else, such
 // as a line with CR or an empty list, is an error.
 func ParseList(doc verify.Document) (Digests, error) {
@@ -54,7 +54,7 @@ func parseLine(line string) (name string, digest verify.Digest, err error) {
 	}
 	name = line[digits+2:]
 	unprintable := func(r rune) bool { return r <= ' ' || r > '~' }
-	if len(name) > MaxName || strings.ContainsFunc(name, unprintable) {
+	if len(name) > maxName || strings.ContainsFunc(name, unprintable) {
 		return "", digest, fmt.Errorf("%.100q is not a name", name)
 	}
 	return name, digest, nil

@@ -22,7 +22,7 @@ func ParseGradle(index []byte) (manifests.VersionIndex, error) {
 	err := json.Unmarshal(index, &listed)
 	return entries("Gradle's list of versions", err, listed, func(b build) (manifests.IndexEntry, bool) {
 		return manifests.IndexEntry{Version: b.Version, Stable: !strings.Contains(b.Version, "-"), Platforms: everywhere(),
-			Date: parseDate("20060102150405-0700", b.Built)}, !b.Snapshot && !b.Nightly && !b.Broken && ValidGradleVersion(b.Version)
+			Date: parseDate("20060102150405-0700", b.Built)}, !b.Snapshot && !b.Nightly && !b.Broken && validGradleVersion(b.Version)
 	})
 }
 
@@ -31,13 +31,13 @@ func ParseGradle(index []byte) (manifests.VersionIndex, error) {
 func GradleNumbering() manifests.Numbering {
 	return manifests.Numbering{
 		Spell: func(asked string) string { return strings.TrimPrefix(asked, "v") },
-		Exact: ValidGradleVersion,
+		Exact: validGradleVersion,
 	}
 }
 
-// ValidGradleVersion reports whether v is a version of Gradle: two or three
+// validGradleVersion reports whether v is a version of Gradle: two or three
 // numbers, and perhaps a candidate.
-func ValidGradleVersion(v string) bool {
+func validGradleVersion(v string) bool {
 	numbers, _, _ := strings.Cut(v, "-")
 	if strings.Count(numbers, ".") == 1 {
 		v = numbers + ".0" + v[len(numbers):]

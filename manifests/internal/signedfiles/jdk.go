@@ -26,7 +26,7 @@ func ParseTemurin(index []byte) (manifests.VersionIndex, error) {
 		if isLTS(version) {
 			e.Labels = []string{"lts", manifests.Stable}
 		}
-		return e, ValidJDKVersion(version)
+		return e, validJDKVersion(version)
 	})
 }
 
@@ -44,13 +44,13 @@ func JDKNumbering() manifests.Numbering {
 		Spell: func(asked string) string {
 			return strings.TrimSuffix(strings.TrimPrefix(strings.ToLower(asked), "jdk-"), "-lts")
 		},
-		Exact: ValidJDKVersion,
+		Exact: validJDKVersion,
 	}
 }
 
-// ValidJDKVersion reports whether v is a release of OpenJDK with its build, and not a
+// validJDKVersion reports whether v is a release of OpenJDK with its build, and not a
 // preview.
-func ValidJDKVersion(v string) bool {
+func validJDKVersion(v string) bool {
 	numbers, build, ok := strings.Cut(v, "+")
 	digits := func(s string) bool { return s != "" && s[0] != '0' && strings.Trim(s, "0123456789") == "" }
 	for i, n := range strings.Split(numbers, ".") {

@@ -23,16 +23,16 @@ func ParseSwift(index []byte) (manifests.VersionIndex, error) {
 		version, ok := strings.CutPrefix(r.Tag, "swift-")
 		version, released := strings.CutSuffix(version, "-RELEASE")
 		return manifests.IndexEntry{Version: version, Stable: true, Platforms: everywhere(), Date: parseDate(time.DateOnly, r.Date)},
-			ok && released && ValidSwiftVersion(version)
+			ok && released && validSwiftVersion(version)
 	})
 }
 
 // SwiftNumbering describes Swift's versions: two numbers or three, as 6.0 and 6.0.1.
 func SwiftNumbering() manifests.Numbering {
 	n := GradleNumbering()
-	n.Exact = ValidSwiftVersion
+	n.Exact = validSwiftVersion
 	return n
 }
 
-// ValidSwiftVersion reports whether v is a release of Swift, two or three numbers.
-func ValidSwiftVersion(v string) bool { return ValidGradleVersion(v) && !strings.Contains(v, "-") }
+// validSwiftVersion reports whether v is a release of Swift, two or three numbers.
+func validSwiftVersion(v string) bool { return validGradleVersion(v) && !strings.Contains(v, "-") }

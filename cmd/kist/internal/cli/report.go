@@ -59,7 +59,7 @@ func (a *App) Finish(err error) int {
 	return f.ExitCode()
 }
 
-// FailureContext returns what a failure of this run depends on besides its error.
+// FailureContext returns what a failure of this run depends on apart from its error.
 func (a *App) FailureContext() failure.Context {
 	return failure.Context{Verb: a.VerbName, Local: a.Verb.Local, Config: a.Dirs.Config, Store: a.Flags.Store != "", Bundle: a.From != nil, Distro: a.Distro}
 }

@@ -12,7 +12,7 @@ import (
 	"github.com/kist-tools/kist/manifests"
 )
 
-// A Context is what a failure depends on besides its error. The zero Context is valid.
+// A Context is what a failure depends on apart from its error. The zero Context is valid.
 type Context struct {
 	Verb   string        // that failed, as typed: "channel add"
 	Local  bool          // the verb never uses the network

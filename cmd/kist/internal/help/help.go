@@ -44,7 +44,7 @@ func Show(cmd *cobra.Command) error {
 	if cmd.HasParent() && cmd.HasAvailableLocalFlags() {
 		fmt.Fprintf(&b, "\n\nFlags\n%s", trimRight(cmd.LocalFlags().FlagUsagesWrapped(width)))
 	}
-	if codes := ExitsOf(cmd); len(codes) > 0 {
+	if codes := exitsOf(cmd); len(codes) > 0 {
 		b.WriteString("\n\nExit codes")
 		for _, e := range codes {
 			fmt.Fprintf(&b, "\n  %-4d %s", e.Code, strings.ReplaceAll(wrap(e.Means, width-7), "\n", "\n       "))
@@ -113,8 +113,8 @@ func trimRight(s string) string { return strings.TrimRightFunc(s, unicode.IsSpac
 // differs from that of other verbs, its meaning.
 const exitAnnotation = "exit "
 
-// ExitsOf returns the exit codes of a verb, none for kist itself and a family of verbs.
-func ExitsOf(cmd *cobra.Command) (codes []failure.Exit) {
+// exitsOf returns the exit codes of a verb, none for kist itself and a family of verbs.
+func exitsOf(cmd *cobra.Command) (codes []failure.Exit) {
 	for _, e := range failure.Exits() {
 		if means, ok := cmd.Annotations[exitAnnotation+strconv.Itoa(e.Code)]; ok {
 			codes = append(codes, failure.Exit{Code: e.Code, Means: cmp.Or(means, e.Means)})

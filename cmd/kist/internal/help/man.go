@@ -125,7 +125,7 @@ func manPage(cmd *cobra.Command, version string, now time.Time) []byte {
 	if cmd.HasExample() {
 		fmt.Fprintf(&b, ".SH EXAMPLES\n.nf\n%s\n.fi\n", roff(cmd.Example))
 	}
-	codes := ExitsOf(cmd)
+	codes := exitsOf(cmd)
 	if !cmd.HasParent() {
 		codes = failure.Exits()
 	}
