@@ -76,6 +76,7 @@ func (l Listing) Text(components []string) []byte {
 type Artifact struct {
 	Name      string   // its file name, for messages
 	Component string   // the component of the release that it provides
+	Version   string   // of the component, if it has its own: that of a distribution's package
 	Refs      []string // its locations, in order of preference
 	Size      int64    // in bytes; 0 if no verified document states it, then MaxArtifact applies
 	Unpacked  int64    // size of the files in it, or a lower bound of it; 0 if not known

@@ -116,11 +116,17 @@ type Receipt struct {
 
 // An Artifact is a downloaded file that was unpacked, and the evidence that proved it.
 type Artifact struct {
-	Name      string          `json:"name"`
-	Component string          `json:"component,omitempty"`
-	Size      int64           `json:"size"`
-	Digest    verify.Digest   `json:"digest"` // SHA-256 of the file as downloaded
-	Evidence  verify.Evidence `json:"evidence"`
+	Name      string `json:"name"`
+	Component string `json:"component,omitempty"`
+	// Version is that of the component, if it has its own, such as a package of a
+	// distribution. Older receipts lack it.
+	Version string `json:"version,omitempty"`
+	// URL is the http or https location that the release states for the file, without a
+	// user and password. A mirror may have served it. Older receipts lack it.
+	URL      string          `json:"url,omitempty"`
+	Size     int64           `json:"size"`
+	Digest   verify.Digest   `json:"digest"` // SHA-256 of the file as downloaded
+	Evidence verify.Evidence `json:"evidence"`
 	// Layout is how the artifact was unpacked. The same artifact and layout give the
 	// same files.
 	Layout manifests.Layout `json:"layout,omitzero"`

@@ -117,7 +117,7 @@ func artifact(p *pkg, d details) (manifests.Artifact, error) {
 	if err != nil {
 		return manifests.Artifact{}, p.formatError(err)
 	}
-	return manifests.Artifact{Name: path.Base(d.filename), Component: p.name, Refs: []string{ref}, Size: d.size, Unpacked: d.unpacked,
+	return manifests.Artifact{Name: path.Base(d.filename), Component: p.name, Version: string(p.version), Refs: []string{ref}, Size: d.size, Unpacked: d.unpacked,
 		Integrity: manifests.Integrity{Digest: d.digest}}, nil
 }
 

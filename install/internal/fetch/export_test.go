@@ -21,3 +21,6 @@ func (b *Batch) LeastBytes() (fetched, unpacked int64) {
 func (n *Need) Check(free, inodes int64) error { return n.check(free, inodes) }
 
 const MaxSizeRequests = maxSizeRequests
+
+// Location exports location.
+func Location(a manifests.Artifact) string { return location(a) }

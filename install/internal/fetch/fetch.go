@@ -15,6 +15,7 @@ import (
 	"io"
 	"os"
 	"runtime"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -154,8 +155,23 @@ func (b *Batch) unpack(ctx context.Context, prefix Unpacker, startSync func(), d
 	if err != nil {
 		return Artifact{}, err
 	}
-	return Artifact{a, record.Artifact{Name: a.Name, Component: a.Component, Size: blob.Size, Digest: blob.Digest,
-		Evidence: blob.Evidence, Layout: a.Layout}}, nil
+	return Artifact{a, record.Artifact{Name: a.Name, Component: a.Component, Version: a.Version, URL: location(a), Size: blob.Size,
+		Digest: blob.Digest, Evidence: blob.Evidence, Layout: a.Layout}}, nil
+}
+
+// location returns the first http or https URL of a, to be recorded: without a user and
+// password. It is empty if there is none, and for a file that a checksum database proves:
+// that states no location, and which module proxies are asked is a setting of the machine.
+func location(a manifests.Artifact) string {
+	if a.Integrity.Tree != nil {
+		return ""
+	}
+	for _, ref := range a.Refs {
+		if strings.HasPrefix(ref, "https://") || strings.HasPrefix(ref, "http://") {
+			return manifests.Redact(ref)
+		}
+	}
+	return ""
 }
 
 // add gives an archive to the prefix: as a stream if its format allows and it is not

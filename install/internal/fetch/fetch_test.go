@@ -388,3 +388,23 @@ func TestSyncStartsOnceAboveThreshold(t *testing.T) {
 		}
 	}
 }
+
+// TestLocation: receipts name where a release says that a file is, without a password, and
+// never where this machine asks for it.
+func TestLocation(t *testing.T) {
+	for _, c := range []struct {
+		artifact manifests.Artifact
+		want     string
+	}{
+		{manifests.Artifact{Refs: []string{"https://a.example/x", "https://b.example/x"}}, "https://a.example/x"},
+		{manifests.Artifact{Refs: []string{"file:///srv/x", "http://b.example/x"}}, "http://b.example/x"},
+		{manifests.Artifact{Refs: []string{"https://user:password@a.example/x"}}, "https://a.example/x"},
+		{manifests.Artifact{Refs: []string{"file:///srv/x"}}, ""},
+		{manifests.Artifact{}, ""},
+		{manifests.Artifact{Refs: []string{"https://proxy.example/x"}, Integrity: manifests.Integrity{Tree: &manifests.TreeHash{}}}, ""},
+	} {
+		if got := fetch.Location(c.artifact); got != c.want {
+			t.Errorf("%v: %q, want %q", c.artifact.Refs, got, c.want)
+		}
+	}
+}
