@@ -37,6 +37,7 @@ func testEnv(t *testing.T, args ...string) (cli.Env, *bytes.Buffer, *bytes.Buffe
 		AptSources: func() []debian.AptSource { return nil },
 		Distro:     func() string { return "" },
 		Glibc:      func() string { return "" },
+		MachineID:  func() string { return "0123456789abcdef0123456789abcdef" },
 	}, &out, &talk
 }
 

@@ -22,6 +22,7 @@ import (
 	"github.com/kist-tools/kist/cmd/kist/internal/change"
 	"github.com/kist-tools/kist/cmd/kist/internal/cli"
 	"github.com/kist-tools/kist/cmd/kist/internal/failure"
+	"github.com/kist-tools/kist/cmd/kist/internal/inventorytext"
 	"github.com/kist-tools/kist/cmd/kist/internal/mirrortext"
 	"github.com/kist-tools/kist/cmd/kist/internal/namedfiles"
 	"github.com/kist-tools/kist/cmd/kist/internal/projectfiles"
@@ -83,6 +84,7 @@ var resultTypes = []cli.Result{
 	publishtext.Keys{}, searchResult{}, releasetext.ShownRelease{}, releasetext.StoredEvidence{}, selfResult{}, releasetext.Shown{}, change.UpdateResult{}, change.SyncResult{}, releasetext.Checked{}, cli.Build{}, whichResult{}, projectfiles.Pinned{}, projectfiles.Asked{}, shimsResult{}, projectfiles.Locked{}, treeDigest{},
 	cacheKeyResult{}, relocatedResult{}, upkeeptext.Cache{}, upkeeptext.Pruned{}, upkeeptext.OlderReleases{}, upkeeptext.Collected{},
 	mirrortext.Synced{}, mirrortext.Verified{}, bundletext.Created{}, bundletext.Shown{}, audittext.Result{}, publishtext.Withdrawn{}, publishtext.Reinstated{},
+	inventorytext.Document{}, inventorytext.Differences{}, inventorytext.Machine{}, inventorytext.Fleet{},
 }
 
 // fill sets every text in v to s, and every list and map to two of them.

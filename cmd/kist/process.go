@@ -40,6 +40,7 @@ func hostEnv() cli.Env {
 		Platform:  platform,
 		Distro:    func() string { return host.Distro(machine) },
 		Glibc:     func() string { return host.Glibc(machine, platform.Arch) },
+		MachineID: func() string { return host.MachineID(machine) },
 		Program:   program,
 		Child:     hostChild(),
 		Stages:    &install.Stages{},

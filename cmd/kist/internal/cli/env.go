@@ -29,9 +29,11 @@ type Env struct {
 	// Distro returns the distribution of a Linux host, such as "debian12".
 	Distro func() string
 	// Glibc returns the version of a Linux host's GNU C library, such as "2.36".
-	Glibc   func() string
-	Program string // path of the running kist, "" if not known
-	Child   install.Child
+	Glibc func() string
+	// MachineID returns the identifier of this machine, "" if it has none.
+	MachineID func() string
+	Program   string // path of the running kist, "" if not known
+	Child     install.Child
 	// Stages lists the directories to remove if the process is interrupted; may be nil.
 	Stages *install.Stages
 

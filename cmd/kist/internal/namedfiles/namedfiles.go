@@ -108,6 +108,16 @@ func Read(path string, limit int64) ([]byte, error) {
 	return manifests.ReadLimited(f, path, limit)
 }
 
+// ReadReport is Read for a file that a program wrote, such as a bill of materials: that it
+// is too large is no question of trust, but a *[TypeError].
+func ReadReport(path string, limit int64) ([]byte, error) {
+	data, err := Read(path, limit)
+	if large, ok := errors.AsType[*manifests.TooLargeError](err); ok {
+		return nil, &TypeError{path, fmt.Sprintf("larger than the limit of %d bytes", large.Limit)}
+	}
+	return data, err
+}
+
 // ReadAll reads several files, each of at most limit bytes.
 func ReadAll(paths []string, limit int64) (contents [][]byte, err error) {
 	for _, path := range paths {

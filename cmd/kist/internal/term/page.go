@@ -65,6 +65,9 @@ func (p *Page) Wrapped(label string, names []string) {
 // Raw writes text unchanged: for scripts that a shell reads.
 func (p *Page) Raw(text string) { p.out.WriteString(text) }
 
+// JSON writes a JSON text, every character of it that is not visible escaped.
+func (p *Page) JSON(text []byte) { p.out.Write(escapeJSON(text)) }
+
 // Table writes rows in columns; the last one is not padded.
 func (p *Page) Table(rows [][]string) {
 	w := tabwriter.NewWriter(&p.out, 0, 8, 2, ' ', 0)
