@@ -76,7 +76,8 @@ func (a *verbs) publishInitCommand() *cobra.Command {
 			if err := manifests.ValidName(channel); err != nil {
 				return nil, failure.Usage("publish init: name %v", err)
 			}
-			if trust.IsBuiltin(channel) || trust.IsBuiltinChannel(channel) {
+			// Nobody can add a channel with the name of a built-in one. kist's own is made here.
+			if channel != "kist" && (trust.IsBuiltin(channel) || trust.IsBuiltinChannel(channel)) {
 				return nil, &trust.BuiltinError{Name: channel}
 			}
 			root, err := namedfiles.OpenRoot(args[0], true)
