@@ -46,7 +46,12 @@ func (r manResult) Render(p *term.Page) {
 
 // writeManPages writes the pages into dir, unless another file has the name of one.
 func (a *app) writeManPages(dir string) (cli.Result, error) {
-	pages := help.NewManPages(kistCommand(), cli.ReadBuild().Version, a.Started)
+	build := cli.ReadBuild()
+	date := build.Committed // so that everybody who builds a release gets the same pages
+	if date.IsZero() {
+		date = a.Started
+	}
+	pages := help.NewManPages(kistCommand(), build.Version, date)
 	r := manResult{DryRun: a.Flags.DryRun, Dir: dir, Pages: pages.Names()}
 	root, err := namedfiles.OpenRoot(dir, !a.Flags.DryRun)
 	if _, missing := errors.AsType[*namedfiles.MissingError](err); missing && a.Flags.DryRun {

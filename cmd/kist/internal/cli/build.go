@@ -3,6 +3,7 @@ package cli
 import (
 	"runtime"
 	"runtime/debug"
+	"time"
 
 	"github.com/kist-tools/kist/cmd/kist/internal/term"
 )
@@ -10,13 +11,21 @@ import (
 // Build describes this build of kist, as the Go toolchain recorded it.
 type Build struct {
 	Version  string `json:"version"`
-	Revision string `json:"revision,omitempty"`
+	Revision string `json:"revision,omitempty"` // commit that it was built from
 	Go       string `json:"go"`
 	Platform string `json:"platform"`
+
+	Committed time.Time `json:"-"` // when Revision was made; zero if it is not known
 }
 
 // Render prints the version, and what it was built with and for.
-func (r Build) Render(p *term.Page) { p.Line("kist %s (%s, %s)", r.Version, r.Go, r.Platform) }
+func (r Build) Render(p *term.Page) {
+	if r.Revision == "" {
+		p.Line("kist %s (%s, %s)", r.Version, r.Go, r.Platform)
+		return
+	}
+	p.Line("kist %s (commit %.12s, %s, %s)", r.Version, r.Revision, r.Go, r.Platform)
+}
 
 // ReadBuild returns what the Go toolchain recorded in this program.
 func ReadBuild() Build {
@@ -29,8 +38,11 @@ func ReadBuild() Build {
 		r.Version = v
 	}
 	for _, s := range info.Settings {
-		if s.Key == "vcs.revision" {
+		switch s.Key {
+		case "vcs.revision":
 			r.Revision = s.Value
+		case "vcs.time":
+			r.Committed, _ = time.Parse(time.RFC3339, s.Value)
 		}
 	}
 	return r
