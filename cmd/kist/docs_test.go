@@ -87,3 +87,24 @@ func firstNumbers(text string) (numbers []string) {
 	}
 	return numbers
 }
+
+// TestReadmeInstallsAsDocumented: the README has the lines of docs/install.md, which
+// TestBootstrap runs.
+func TestReadmeInstallsAsDocumented(t *testing.T) {
+	readme, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	page, err := os.ReadFile("../../docs/install.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, title := range []string{"Debian", "Any Linux"} {
+		_, rest, _ := strings.Cut(string(page), "\n## "+title+"\n")
+		_, rest, _ = strings.Cut(rest, "```sh\n")
+		lines, _, ok := strings.Cut(rest, "```")
+		if !ok || !strings.Contains(string(readme), "```sh\n"+lines+"```") {
+			t.Errorf("README.md does not have the lines for %s", title)
+		}
+	}
+}
