@@ -11,6 +11,7 @@ import (
 	"embed"
 	"fmt"
 	"io/fs"
+	"slices"
 
 	"github.com/kist-tools/kist/verify"
 )
@@ -38,4 +39,15 @@ func Lookup(upstream string) (*verify.Keyring, error) {
 		return nil, fmt.Errorf("keys of %s: %w", upstream, err)
 	}
 	return ring, nil
+}
+
+// Placeholders returns those keys of ring that nobody can sign with: they stand where the
+// release keys of kist itself will be. A release of kist has none.
+func Placeholders(ring *verify.Keyring) (keys []verify.Fingerprint) {
+	for _, pin := range ring.Pins() {
+		if slices.Contains(placeholders, pin.Primary) {
+			keys = append(keys, pin.Primary)
+		}
+	}
+	return keys
 }

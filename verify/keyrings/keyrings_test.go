@@ -114,3 +114,21 @@ func TestCompromisedKeyCannotBePinned(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+// Placeholders are found in the keyring of kist alone, so that the test of a release
+// build, which demands that there are none, can fail and can pass.
+func TestPlaceholders(t *testing.T) {
+	for _, name := range slices.Sorted(maps.Keys(pins)) {
+		ring, err := Lookup(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := 0
+		if name == "kist" {
+			want = len(placeholders)
+		}
+		if got := Placeholders(ring); len(got) != want {
+			t.Errorf("%s: placeholders %v, want %d", name, got, want)
+		}
+	}
+}

@@ -70,6 +70,11 @@ var pins = map[string][]verify.Pin{
 	"julia": {
 		pin("64B779A570972FFF7BFC2B54EAD471E1A1F2C10A"), // Julia Release Signing Key
 	},
+	"kist": { // see placeholders
+		pin("03605D44BAC60E5DA0AC19BF1DC9A23FCE5748FE"),
+		pin("9176976EF287932B3B7E1B28FE8F7621C948CC7A"),
+		pin("E2C94FFA223E6BB3F16C527B94B84650C99D08CD"),
+	},
 	"nodejs": {
 		pin("108F52B48DB57BB0CC439B2997B01419BD92F80A"), // Ruy Adorno
 		pin("114F43EE0176B71C7BC219DD50A3051F888C628D"), // Julien Gilli
@@ -116,6 +121,14 @@ var pins = map[string][]verify.Pin{
 	"ubuntu": {
 		pin("F6ECB3762474EDA9D21B7022871920D1991BC93C"), // Ubuntu Archive Automatic Signing Key (2018)
 	},
+}
+
+// placeholders are the pinned keys that nobody can sign with. They stand where kist's own
+// release keys will be; kist/README.md says how to replace them.
+var placeholders = []verify.Fingerprint{
+	"03605D44BAC60E5DA0AC19BF1DC9A23FCE5748FE",
+	"9176976EF287932B3B7E1B28FE8F7621C948CC7A",
+	"E2C94FFA223E6BB3F16C527B94B84650C99D08CD",
 }
 
 func pin(primary verify.Fingerprint, subkeys ...verify.Fingerprint) verify.Pin {

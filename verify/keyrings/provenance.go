@@ -29,6 +29,7 @@ var copiedFrom = map[string]string{
 	"hashicorp": "github:hashicorp/hc-install internal/pubkey/pubkey.go @e1c44a506777",
 	"helm":      "github:helm/helm KEYS @e9b85e4de16a",
 	"julia":     "github:JuliaLang/www.julialang.org _assets/juliareleases.asc @c36dbaba93ab / github:JuliaLang/www.julialang.org _assets/juliareleases.asc @23da262a68f5 / github:JuliaLang/www.julialang.org _assets/juliareleases.asc @05d7549b9c9e / github:JuliaLang/www.julia...",
+	"kist":      "made for this repository; a placeholder whose secret half was never stored",
 	"nodejs":    "github:nodejs/release-keys keys/{key}.asc @b28073028e6d",
 	"rust":      "github:rust-lang/rustup src/rust-key.pgp.ascii @97471024f46d",
 	"52BB7E3DE28A71BE22EC05FFEF80A866B47A981F": "github:swiftlang/swift-org-website keys/release-key-swift-6.x.asc @cc9c66d57a40",
