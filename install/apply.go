@@ -158,11 +158,7 @@ func (i *Installer) stageFrom(ctx context.Context, in plan.Install) (*stagedRele
 	if _, err := i.roots.Create(roots.Data); err != nil {
 		return nil, err
 	}
-	cache := download.Cache{Root: cacheRoot, Transport: i.o.Transport, Slots: make(chan struct{}, i.o.Jobs), Progress: i.progress(labels(r)), About: i.about(), Waiting: i.waiting, LockWait: i.o.LockWait, Turns: &i.turns,
-		Memory: archiveMemory(),
-		HashZip: func(ctx context.Context, name string, zip *os.File, size int64, progress func(int64)) (string, error) {
-			return sandbox.HashZip(ctx, i.o.Child, name, zip, size, progress)
-		}}
+	cache := i.cache(cacheRoot, r)
 	batch := fetch.Prepare(ctx, fetch.Options{Cache: cache, Jobs: i.o.Jobs, Clock: i.o.Clock, OnChoice: i.o.OnChoice}, from.missing(r.Artifacts))
 	if err := i.checkSpace(batch, r, cache.Memory); err != nil {
 		return nil, err
@@ -179,6 +175,35 @@ func (i *Installer) stageFrom(ctx context.Context, in plan.Install) (*stagedRele
 	}
 	i.reached("stage filled")
 	return s, nil
+}
+
+// cache returns the cache in root, for the artifacts of r.
+func (i *Installer) cache(root *os.Root, r manifests.Release) download.Cache {
+	return download.Cache{Root: root, Transport: i.o.Transport, Slots: make(chan struct{}, i.o.Jobs), Progress: i.progress(labels(r)), About: i.about(), Waiting: i.waiting, LockWait: i.o.LockWait, Turns: &i.turns,
+		Memory: archiveMemory(),
+		HashZip: func(ctx context.Context, name string, zip *os.File, size int64, progress func(int64)) (string, error) {
+			return sandbox.HashZip(ctx, i.o.Child, name, zip, size, progress)
+		}}
+}
+
+// FetchFile fetches an artifact of r and proves it, and unpacks nothing. use gets a file
+// that holds exactly the bytes that were proved: a copy that no other process can change,
+// open until use returns. Errors are those of download.Cache.Stream and of use.
+func (i *Installer) FetchFile(ctx context.Context, r manifests.Release, a manifests.Artifact, use func(proved *os.File) error) error {
+	root, err := i.roots.Create(roots.Cache)
+	if err != nil {
+		return err
+	}
+	s, err := i.cache(root, r).Stream(ctx, a)
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	blob, err := s.Blob()
+	if err != nil {
+		return err
+	}
+	return use(blob.File)
 }
 
 func (i *Installer) newReceipt(r manifests.Release) (record.Receipt, error) {

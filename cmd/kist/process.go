@@ -15,6 +15,7 @@ import (
 	"github.com/kist-tools/kist/manifests/debian"
 	"github.com/kist-tools/kist/manifests/transport"
 	"github.com/kist-tools/kist/manifests/transport/oci"
+	"github.com/kist-tools/kist/manifests/upstreams"
 )
 
 // hostEnv is the environment of this process.
@@ -45,6 +46,7 @@ func hostEnv() cli.Env {
 		Child:     hostChild(),
 		Stages:    &install.Stages{},
 		Terminal:  terminal,
+		OwnKeys:   upstreams.OwnKeys,
 		Transport: webTransport(network),
 		Network:   network,
 		GoProxy: func(ctx context.Context, path host.SearchPath) string {

@@ -37,7 +37,7 @@ func (d BaseDirs) readConfig(file string, user install.Host) (config.Config, err
 		return config.Config{}, nil
 	}
 	if err == nil {
-		if why := changeableByOthers(info, user); why != "" {
+		if why := ChangeableByOthers(info, user); why != "" {
 			err = &UnsafeFileError{why + ", so others can say what kist does"}
 		}
 	}

@@ -10,8 +10,8 @@ import (
 	"github.com/kist-tools/kist/install"
 )
 
-// changeableByOthers says why others than user and root can change a file, or "".
-func changeableByOthers(info fs.FileInfo, user install.Host) string {
+// ChangeableByOthers says why others than user and root can change a file, or "".
+func ChangeableByOthers(info fs.FileInfo, user install.Host) string {
 	owner, ok := info.Sys().(*syscall.Stat_t)
 	switch {
 	case !ok:
@@ -31,7 +31,7 @@ func changeableByOthers(info fs.FileInfo, user install.Host) string {
 // can write to is for administrators, such as /usr/local/bin of Debian.
 func replaceableByOthers(info fs.FileInfo, user install.Host) string {
 	owner, ok := info.Sys().(*syscall.Stat_t)
-	why := changeableByOthers(info, user)
+	why := ChangeableByOthers(info, user)
 	trusted := ok && (owner.Uid == 0 || int(owner.Uid) == user.EUID)
 	if trusted && (info.Mode()&fs.ModeSticky != 0 || owner.Uid == 0 && info.Mode().Perm()&0o002 == 0) {
 		return ""

@@ -6,8 +6,8 @@ import (
 	"github.com/kist-tools/kist/install"
 )
 
-// changeableByOthers returns "": access lists of Windows are not read.
-func changeableByOthers(fs.FileInfo, install.Host) string { return "" }
+// ChangeableByOthers returns "": access lists of Windows are not read.
+func ChangeableByOthers(fs.FileInfo, install.Host) string { return "" }
 
 // replaceableByOthers returns "": access lists of Windows are not read.
 func replaceableByOthers(fs.FileInfo, install.Host) string { return "" }

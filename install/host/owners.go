@@ -34,7 +34,7 @@ func OwnersAbove(root fs.FS, dir string, who install.Host) Owners {
 // WhyNot says why another user can decide what a file says, by its own owner and mode or
 // by those of its directory, or "". On Windows it returns "".
 func (o Owners) WhyNot(file, dir fs.FileInfo) string {
-	if why := changeableByOthers(file, o.user); why != "" && changeableByOthers(file, o.owner) != "" {
+	if why := ChangeableByOthers(file, o.user); why != "" && ChangeableByOthers(file, o.owner) != "" {
 		return why
 	}
 	if why := replaceableByOthers(dir, o.user); why != "" && replaceableByOthers(dir, o.owner) != "" {

@@ -26,7 +26,7 @@ func ReadSecret(file string, limit int64, user install.Host) (data []byte, err e
 	if err != nil {
 		return nil, err
 	}
-	if why := cmp.Or(changeableByOthers(info, user), readableByOthers(info, user)); why != "" {
+	if why := cmp.Or(ChangeableByOthers(info, user), readableByOthers(info, user)); why != "" {
 		return data, &UnsafeFileError{why}
 	}
 	return data, nil
@@ -57,7 +57,7 @@ func checkReal(real, path string, user install.Host, own []string) error {
 	case !isExecutable(real):
 		return errors.New("not an executable file")
 	}
-	if why := changeableByOthers(info, user); why != "" {
+	if why := ChangeableByOthers(info, user); why != "" {
 		return &UnsafeFileError{why + ", so others can say what it does"}
 	}
 	for _, file := range []string{real, path} {

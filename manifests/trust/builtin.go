@@ -29,7 +29,7 @@ func IsBuiltin(tool string) bool {
 // IsBuiltinChannel reports whether a channel is built in.
 func IsBuiltinChannel(name string) bool {
 	_, ok := upstreams.Lookup(name)
-	return ok || name == system.Channel
+	return ok || name == system.Channel || name == upstreams.OwnChannel
 }
 
 // Installable returns the argument of kist install for a tool: its bare name if it is

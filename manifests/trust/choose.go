@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/kist-tools/kist/manifests"
 	"github.com/kist-tools/kist/manifests/channels"
@@ -16,8 +17,8 @@ import (
 // A Binding is a channel, bound to this machine and ready to be asked.
 type Binding struct {
 	manifests.Channel
-	Settings *channels.Channel // of a channel that the user added; nil for a built-in one
-	Keys     *verify.Keyring   // of a channel that the user added, before the rules limit them
+	Settings *channels.Channel // of a channel that the user added, or of kist's own; nil for another built-in one
+	Keys     *verify.Keyring   // with Settings: the keys before the rules limit them
 	tool     string            // of a built-in channel; "" for a distribution
 	indices  *transport.Pool   // of a distribution
 	bare     bool              // it was found by a bare tool name
@@ -55,7 +56,8 @@ func (d *Desk) List() ([]channels.Channel, error) {
 	if err != nil {
 		return nil, err
 	}
-	return st.List()
+	list, err := st.List()
+	return slices.DeleteFunc(list, func(c channels.Channel) bool { return c.Name == upstreams.OwnChannel }), err
 }
 
 // listChannels is List with a warning about damaged settings.
@@ -100,6 +102,9 @@ func (d *Desk) Bind(c channels.Channel) (Binding, error) {
 // candidates returns the channels that may answer ref: the named one, else the built-in
 // one of that tool, else every added channel that was granted the tool.
 func (d *Desk) candidates(ctx context.Context, ref Ref) ([]Binding, error) {
+	if ref.isOwn() {
+		return nil, &OwnToolError{}
+	}
 	if ref.Channel == system.Channel {
 		return nil, &SystemError{ref.Name}
 	}
@@ -134,12 +139,15 @@ func (d *Desk) candidates(ctx context.Context, ref Ref) ([]Binding, error) {
 
 // Named returns the built-in or added channel called name.
 func (d *Desk) Named(ctx context.Context, name string) (Binding, error) {
+	if name == upstreams.OwnChannel {
+		return d.Own()
+	}
 	if IsBuiltinChannel(name) {
 		return d.bindBuiltin(ctx, name, nil)
 	}
 	c, err := d.Added(name)
 	if unknown, ok := errors.AsType[*channels.UnknownChannelError](err); ok && len(unknown.Near) == 0 {
-		unknown.Near = manifests.Near(name, upstreams.Names())
+		unknown.Near = manifests.Near(name, append(upstreams.Names(), upstreams.OwnChannel))
 	}
 	if err != nil {
 		return Binding{}, err

@@ -71,6 +71,9 @@ type RotationShown struct {
 
 // Describe describes the channel called name. Its errors are those of Added.
 func (d *Desk) Describe(name string) (Description, error) {
+	if name == upstreams.OwnChannel {
+		return d.describeOwn()
+	}
 	if IsBuiltinChannel(name) {
 		return d.describeBuiltin(name), nil
 	}
@@ -94,7 +97,11 @@ func (d *Desk) DescribeAll() ([]Description, error) {
 	for _, name := range upstreams.Names() {
 		list = append(list, d.describeBuiltin(name))
 	}
-	return list, nil
+	own, err := d.describeOwn()
+	if err != nil {
+		return nil, err
+	}
+	return append(list, own), nil
 }
 
 // DescribeProved describes p. Unless it existed, its newest manifest has just been proved.
@@ -107,6 +114,9 @@ func (d *Desk) DescribeProved(p Proved) Description {
 	}
 	shown := describeSettings(*p.Settings)
 	shown.Keys = describeKeys(p.Keys)
+	if p.Name == upstreams.OwnChannel {
+		shown.Builtin, shown.Added = true, time.Time{}
+	}
 	return shown.withMark(p.Mark)
 }
 
@@ -181,6 +191,28 @@ func describeRotation(c channels.Channel) *RotationShown {
 		}
 	}
 	return shown
+}
+
+// describeOwn describes kist's own channel.
+func (d *Desk) describeOwn() (Description, error) {
+	c, ring, err := d.ownSettings()
+	if err != nil {
+		return Description{}, err
+	}
+	shown := describeSettings(c)
+	shown.Builtin, shown.Added, shown.Asked, shown.Keys = true, time.Time{}, d.Config.Asked(c.URL), describeKeys(ring)
+	for i, k := range shown.Keys {
+		shown.Keys[i].Source = keyrings.Source(upstreams.OwnChannel, k.Primary)
+	}
+	b, err := d.Own()
+	var mark verify.Mark
+	if err == nil {
+		mark, err = d.State.Mark(b.Channel)
+	}
+	if err != nil {
+		shown.Problem = err.Error()
+	}
+	return shown.withMark(mark), nil
 }
 
 // describeBuiltin describes a built-in channel.

@@ -9,6 +9,7 @@ import (
 	"github.com/kist-tools/kist/manifests"
 	"github.com/kist-tools/kist/manifests/channels"
 	"github.com/kist-tools/kist/manifests/native"
+	"github.com/kist-tools/kist/manifests/upstreams"
 	"github.com/kist-tools/kist/verify"
 )
 
@@ -93,6 +94,9 @@ func (d *Desk) rekey(ctx context.Context, t manifests.Transport, b Binding) (Bin
 func (d *Desk) storeKeys(ctx context.Context, b, next Binding) (Binding, error) {
 	err := d.change(ctx, func(st channels.Store) error {
 		have, err := st.Get(b.Name)
+		if b.Name == upstreams.OwnChannel {
+			have, _, err = d.ownSettings()
+		}
 		if err != nil {
 			return err
 		}
@@ -122,7 +126,7 @@ func (d *Desk) notifyOfKeys(b Binding) {
 // when adding it, and the version of the keys that are in force. ok is false for a
 // channel whose keys never changed, or of another format.
 func (d *Desk) OriginalKeys(b Binding) (source native.Source, version uint64, ok bool, err error) {
-	if _, isNative := b.Source.(native.Source); !isNative || b.Settings == nil {
+	if _, isNative := b.Source.(native.Source); !isNative || b.Settings == nil || b.Name == upstreams.OwnChannel {
 		return source, 0, false, nil
 	}
 	c, err := d.Added(b.Name) // the channel may have published newer keys since b was bound

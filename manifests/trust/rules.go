@@ -60,12 +60,16 @@ func (d *Desk) Limit(name, url string, ring *verify.Keyring, threshold int) (*ve
 	return ring, threshold, nil
 }
 
-// bind binds an added channel to the keys in ring, if the rules allow it. The Binding
-// records the keys and threshold that the user chose, and verifies by those that the
-// rules leave.
+// bind binds an added channel, or kist's own, to the keys in ring, if the rules allow it.
+// The Binding records the keys and threshold of the settings, and verifies by those that
+// the rules leave.
 func (d *Desk) bind(c channels.Channel, ring *verify.Keyring) (Binding, error) {
 	_, threshold := c.Trusted()
-	strong, threshold, err := d.Limit(c.Name, c.URL, ring, threshold)
+	url := c.URL
+	if c.Name == upstreams.OwnChannel {
+		url = "" // it is built in
+	}
+	strong, threshold, err := d.Limit(c.Name, url, ring, threshold)
 	if err != nil {
 		return Binding{}, err
 	}
@@ -94,6 +98,9 @@ func (d *Desk) bindFormat(c channels.Channel, policy verify.Policy) (Binding, er
 	switch c.Format {
 	case "native":
 		b.Source = nativeSource(c, policy)
+		if c.Name == upstreams.OwnChannel {
+			b.Added = c.Rotation != nil // before its first use it has neither settings nor a mark
+		}
 	case "debian":
 		suites, codename, err := debian.At(c.URL)
 		if err != nil {

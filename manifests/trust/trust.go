@@ -41,6 +41,8 @@ type Desk struct {
 	// GoProxy returns the module proxies that this machine uses, in the syntax of GOPROXY.
 	GoProxy    func(context.Context) string
 	AptSources func() []debian.AptSource
+	// OwnKeys returns the built-in keys of kist's own channel.
+	OwnKeys func() (*verify.Keyring, error)
 	// MachineRules reads the machine's policy file, if there is one. Its errors match
 	// verify.ErrUntrusted.
 	MachineRules func() ([]channels.Rules, error)

@@ -23,6 +23,7 @@ func (a *App) Desk(state trust.State, t *transport.Mirrored) *trust.Desk {
 		State: state, Transport: t, Config: t.Config, Now: a.Started,
 		Platform: a.Platform, Distro: a.Distro, Glibc: a.Glibc, AptSources: a.AptSources,
 		GoProxy:      func(ctx context.Context) string { return a.GoProxy(ctx, a.SearchPath()) },
+		OwnKeys:      a.OwnKeys,
 		MachineRules: a.machineRules,
 		Offline:      a.Flags.Offline, CacheOnly: a.Verb.Local, DryRun: a.Flags.DryRun, MinimumAge: a.Flags.MinimumAge,
 		Notify:     a.sayOnce(),

@@ -11,6 +11,7 @@ import (
 	"github.com/kist-tools/kist/manifests"
 	"github.com/kist-tools/kist/manifests/debian"
 	"github.com/kist-tools/kist/manifests/transport"
+	"github.com/kist-tools/kist/verify"
 )
 
 // Env is everything that kist uses of the machine it runs on. Below run, only the
@@ -39,6 +40,8 @@ type Env struct {
 
 	Terminal term.Terminal
 
+	// OwnKeys returns the built-in keys of kist's own channel.
+	OwnKeys func() (*verify.Keyring, error)
 	// Transport returns what fetches all bytes, from the network and from file URLs. It
 	// shows servers what logins finds.
 	Transport func(logins transport.Logins) manifests.Transport

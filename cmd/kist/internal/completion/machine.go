@@ -206,7 +206,7 @@ func (m Machine) inUse(args []string) (list []record.Head) {
 // Channels offers every channel.
 func (m Machine) Channels(args []string, typed string) []string {
 	names := m.Added(args, typed)
-	return append(append(names, upstreams.Names()...), system.Channel)
+	return append(append(names, upstreams.Names()...), upstreams.OwnChannel, system.Channel)
 }
 
 // Added offers the channels that the user added.
@@ -222,7 +222,7 @@ func (m Machine) Added([]string, string) (names []string) {
 // Refreshable offers the channels that can be refreshed: all but the system's.
 func (m Machine) Refreshable(args []string, typed string) []string {
 	names := m.Added(args, typed)
-	return append(names, upstreams.Names()...)
+	return append(append(names, upstreams.Names()...), upstreams.OwnChannel)
 }
 
 // Listed offers installed tools, or with --available or --distros the tools that

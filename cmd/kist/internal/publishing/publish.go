@@ -15,6 +15,7 @@ import (
 	"github.com/kist-tools/kist/manifests"
 	"github.com/kist-tools/kist/manifests/publish"
 	"github.com/kist-tools/kist/manifests/trust"
+	"github.com/kist-tools/kist/manifests/upstreams"
 	"github.com/kist-tools/kist/verify"
 )
 
@@ -77,7 +78,7 @@ func (a *verbs) publishInitCommand() *cobra.Command {
 				return nil, failure.Usage("publish init: name %v", err)
 			}
 			// Nobody can add a channel with the name of a built-in one. kist's own is made here.
-			if channel != "kist" && (trust.IsBuiltin(channel) || trust.IsBuiltinChannel(channel)) {
+			if channel != upstreams.OwnChannel && (trust.IsBuiltin(channel) || trust.IsBuiltinChannel(channel)) {
 				return nil, &trust.BuiltinError{Name: channel}
 			}
 			root, err := namedfiles.OpenRoot(args[0], true)
