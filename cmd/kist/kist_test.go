@@ -14,6 +14,7 @@ import (
 	"github.com/kist-tools/kist/manifests"
 	"github.com/kist-tools/kist/manifests/debian"
 	"github.com/kist-tools/kist/manifests/transport"
+	"github.com/kist-tools/kist/manifests/upstreams"
 )
 
 // testEnv returns an Env with its own home and no network.
@@ -32,6 +33,9 @@ func testEnv(t *testing.T, args ...string) (cli.Env, *bytes.Buffer, *bytes.Buffe
 		Environ: []string{"HOME=" + home, "PATH=/nowhere"},
 		Now:     func() time.Time { return time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC) },
 		Dirs:    host.ReadDirs(getenv, "linux"), Host: host.User(host.Root(), getenv), Platform: host.Platform(host.Root()),
+		Build:      cli.ReadBuild(),
+		Machine:    host.Root(),
+		OwnKeys:    upstreams.OwnKeys,
 		Transport:  always(transport.Offline(nil)),
 		GoProxy:    func(context.Context, host.SearchPath) string { return "" },
 		AptSources: func() []debian.AptSource { return nil },

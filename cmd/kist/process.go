@@ -43,6 +43,8 @@ func hostEnv() cli.Env {
 		Glibc:     func() string { return host.Glibc(machine, platform.Arch) },
 		MachineID: func() string { return host.MachineID(machine) },
 		Program:   program,
+		Build:     cli.ReadBuild(),
+		Machine:   machine,
 		Child:     hostChild(),
 		Stages:    &install.Stages{},
 		Terminal:  terminal,

@@ -39,6 +39,7 @@ func TestMain(m *testing.M) {
 			network := hostTransport()
 			network.Backoff, network.MaxWait = 10*time.Millisecond, 50*time.Millisecond
 			env.Transport = webTransport(network)
+			useScriptRelease(&env)
 			change(&env)
 			realMain(env)
 		}
@@ -190,8 +191,10 @@ func scriptCommands() map[string]scriptCommand {
 		"unchanged": scriptUnchanged,
 		// hold FILE: hold the lock that FILE stands for, to the end of the script.
 		"hold": scriptHold,
-		// program FILE: put kist itself there.
+		// program FILE [VERSION]: put kist itself there, as a build of VERSION.
 		"program": scriptProgram,
+		// release DIR VERSION FILE KEY…: publish FILE as the program of kist VERSION in the channel below DIR, signed by each KEY.
+		"release": scriptRelease,
 		// evidence DOCUMENT PROOF CERTIFICATE: the files that "show --evidence --json" named, in variables.
 		"evidence": scriptEvidence,
 		// await FILE: wait until FILE is there.

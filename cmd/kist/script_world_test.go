@@ -341,11 +341,14 @@ func scriptAwait(ts *testscript.TestScript, neg bool, args []string) {
 }
 
 func scriptProgram(ts *testscript.TestScript, neg bool, args []string) {
-	scriptNeeds(ts, neg, args, 1, 1, "program FILE")
+	scriptNeeds(ts, neg, args, 1, 2, "program FILE [VERSION]")
 	self, err := os.Executable()
 	ts.Check(err)
 	data, err := os.ReadFile(self)
 	ts.Check(err)
+	if len(args) > 1 {
+		data = append(data, buildTrailer+args[1]...)
+	}
 	// What is started while the file is open for writing has it open too for a
 	// moment, and no file that somebody writes to can be run.
 	syscall.ForkLock.RLock()

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"path/filepath"
 
 	"github.com/spf13/cobra"
@@ -15,7 +16,8 @@ import (
 )
 
 func (a *app) selfCommand() *cobra.Command {
-	return a.Family(cli.Housekeeping, "self", "Remove kist itself", "",
+	return a.Family(cli.Housekeeping, "self", "Update or remove kist itself", "",
+		a.selfUpdateCommand(), a.selfRollbackCommand(),
 		a.Command(cli.Verb{
 			Use: "uninstall", Short: "Remove every toolchain, and kist itself",
 			Long: `Removes every toolchain, and kist's cache, marks, settings and the directories it
@@ -35,7 +37,8 @@ type selfResult struct {
 	DryRun  bool            `json:"dry_run,omitempty"`
 	Removed []string        `json:"removed,omitempty"` // channel/tool@version
 	Kept    []install.Drift `json:"kept,omitempty"`
-	Program string          `json:"program,omitempty"` // path of kist itself
+	Program string          `json:"program,omitempty"`          // path of kist itself
+	Before  string          `json:"previous_program,omitempty"` // path of the program that self update kept, if it is removed too
 	Gone    bool            `json:"program_removed"`
 
 	nothing bool // there was nothing to remove
@@ -63,6 +66,9 @@ func (r selfResult) Render(p *term.Page) {
 	case r.Program == "":
 	case r.Gone:
 		p.Headline(removed, "%s", r.Program)
+		if r.Before != "" {
+			p.Headline(removed, "%s", r.Before)
+		}
 	default:
 		p.Line("kist itself is %s; remove it as you installed it", r.Program)
 	}
@@ -75,7 +81,10 @@ func (a *app) selfUninstall(ctx context.Context, _ []string) (cli.Result, error)
 	}
 	defer s.Close()
 	r := selfResult{DryRun: a.Flags.DryRun, Program: a.Program, Gone: host.SameDir(filepath.Dir(a.Program), a.Dirs.Bin), nothing: s.Empty(), whole: true}
-	removeProgram := func() error { return nil }
+	removeProgram, removeBefore := func() error { return nil }, func() error { return nil }
+	if r.Gone {
+		r.Before, removeBefore = a.programBefore()
+	}
 	if r.Gone && !r.DryRun {
 		if removeProgram, err = s.ProgramRemover(filepath.Base(a.Program)); err != nil {
 			return nil, err
@@ -90,9 +99,27 @@ func (a *app) selfUninstall(ctx context.Context, _ []string) (cli.Result, error)
 		r.Gone, r.whole = false, false
 		return r, err
 	}
-	if err := removeProgram(); err != nil {
+	if err := errors.Join(removeBefore(), removeProgram()); err != nil {
 		r.Gone = false
 		return r, &install.UnfinishedError{Err: err}
 	}
 	return r, failure.Kept(r.Kept, r.DryRun)
+}
+
+// programBefore returns the path of the program that self update kept beside this one, and
+// a function that removes it; "" if there is none, or if it is not a program of kist.
+func (a *app) programBefore() (path string, remove func() error) {
+	nothing := func() error { return nil }
+	p, err := a.openProgram()
+	if err != nil {
+		return "", nothing
+	}
+	path, err = p.RemovePrevious(a.Host, true)
+	if path == "" || err != nil || a.Flags.DryRun {
+		return path, func() error { return p.Close() }
+	}
+	return path, func() error {
+		_, err := p.RemovePrevious(a.Host, false)
+		return errors.Join(err, p.Close())
+	}
 }

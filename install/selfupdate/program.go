@@ -2,9 +2,9 @@
 // the one before it back.
 //
 // The release comes from kist's own channel, proved like any other (package trust). Its
-// component [Component] is the program as a plain file, so the signed manifest states the
-// digest of the program itself: that makes an update one file, and lets Identify tell
-// which release a running program is.
+// component [Component] is the program as a plain file, so the signed manifest states the digest of
+// the program itself: that makes an update one file, and lets Identify tell which release a
+// running program is.
 //
 // A program is replaced only if the user decides what lies in its directory: it is neither
 // the system's nor a package manager's, and nobody else can write there. The new program

@@ -3,7 +3,6 @@ package selfupdate
 import (
 	"fmt"
 	"io"
-	"slices"
 	"strings"
 
 	"github.com/kist-tools/kist/manifests"
@@ -13,7 +12,7 @@ import (
 // This file decides, and changes nothing.
 
 // Component is the component of a release of kist that is the program itself, as a plain
-// file (format "file").
+// file (format "file"). Its name is not the tool's, whose file would be a command.
 const Component = "program"
 
 // A NoProgramError reports that a release of kist does not have its program as a plain
@@ -26,17 +25,16 @@ func (e *NoProgramError) Error() string {
 
 func (e *NoProgramError) Unwrap() error { return verify.ErrUntrusted }
 
-// Of returns r with nothing but its program, and that artifact. The error is a
-// *NoProgramError.
+// Of returns r with nothing but its program, and that artifact. Its archives, which hold
+// the same program, are passed over. The error is a *NoProgramError.
 func Of(r manifests.Release) (manifests.Release, manifests.Artifact, error) {
-	i := slices.IndexFunc(r.Artifacts, func(a manifests.Artifact) bool {
-		return a.Component == Component && a.Layout.Format == "file" && len(a.Alternatives) == 0 && !a.Integrity.Digest.IsZero()
-	})
-	if i < 0 {
-		return r, manifests.Artifact{}, &NoProgramError{r.Tool + " " + r.Version}
+	for _, a := range r.Artifacts {
+		if a.Component == Component && a.Layout.Format == "file" && len(a.Alternatives) == 0 && !a.Integrity.Digest.IsZero() {
+			r.Artifacts = []manifests.Artifact{a}
+			return r, a, nil
+		}
 	}
-	r.Artifacts = r.Artifacts[i : i+1]
-	return r, r.Artifacts[0], nil
+	return r, manifests.Artifact{}, &NoProgramError{r.Tool + " " + r.Version}
 }
 
 // An UnknownVersionError reports that the running kist does not state a version that can

@@ -30,7 +30,8 @@ func (e *NoPreviousError) Error() string {
 func (*NoPreviousError) Kind() string { return "missing" }
 
 // Replace makes content, which must have this size and digest, the program, and keeps the
-// old one. On an error the old program is still in place.
+// old one. On an error the old program is still in place, except for an
+// *install.UnfinishedError.
 func (p *Program) Replace(ctx context.Context, content io.Reader, size int64, want verify.Digest) error {
 	if err := p.sweep(); err != nil {
 		return err
@@ -47,7 +48,15 @@ func (p *Program) Replace(ctx context.Context, content io.Reader, size int64, wa
 	if err != nil {
 		return errors.Join(err, rootfs.IgnoreMissing(p.dir.Remove(next)))
 	}
-	return rootfs.SyncDir(p.dir, ".")
+	return p.sync()
+}
+
+// sync makes the renames durable. They are in force already if it fails.
+func (p *Program) sync() error {
+	if err := rootfs.SyncDir(p.dir, "."); err != nil {
+		return &install.UnfinishedError{Err: err}
+	}
+	return nil
 }
 
 // sweep removes the temporary files that a killed update left.
@@ -197,9 +206,9 @@ func (p *Program) Rollback(user install.Host) (Build, error) {
 		return b, err
 	}
 	if err := p.dir.Rename(held, p.previous()); err != nil {
-		return b, fmt.Errorf("the program was exchanged, and the other one is %s: %w", filepath.Join(filepath.Dir(p.Path), held), err)
+		return b, &install.UnfinishedError{Err: fmt.Errorf("the other program is %s: %w", filepath.Join(filepath.Dir(p.Path), held), err)}
 	}
-	return b, rootfs.SyncDir(p.dir, ".")
+	return b, p.sync()
 }
 
 // RemovePrevious removes the program before p, if it is a program of kist, and returns its

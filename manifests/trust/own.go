@@ -18,7 +18,7 @@ import (
 // An OwnToolError is returned for kist itself where a toolchain is wanted.
 type OwnToolError struct{}
 
-func (*OwnToolError) Error() string { return "kist does not install itself as a toolchain" }
+func (*OwnToolError) Error() string { return "kist itself is not a toolchain: kist does not install, list or run it as one" }
 func (*OwnToolError) Kind() string  { return "usage" }
 
 // A NoReleaseKeysError reports that this kist was built with placeholders instead of

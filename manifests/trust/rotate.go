@@ -2,6 +2,7 @@ package trust
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -72,6 +73,10 @@ func (d *Desk) rekey(ctx context.Context, t manifests.Transport, b Binding) (Bin
 	if !news {
 		return b, err
 	}
+	if first, unread := d.isFirstUse(b); first || unread != nil {
+		next.Added = false // it has no mark yet
+		return next, errors.Join(err, unread)
+	}
 	d.notifyOfKeys(next)
 	if d.DryRun {
 		return next, err
@@ -86,6 +91,17 @@ func (d *Desk) rekey(ctx context.Context, t manifests.Transport, b Binding) (Bin
 	d.KeysStored()
 	next.bare = b.bare
 	return next, err
+}
+
+// isFirstUse reports whether b is kist's own channel, and nothing of it was ever proved.
+// Then, as for a channel that is being added, its keys cannot be stored yet, since there is
+// no mark to record them: the proof that follows makes one, which names their version.
+func (d *Desk) isFirstUse(b Binding) (bool, error) {
+	if b.Name != upstreams.OwnChannel || b.Added {
+		return false, nil
+	}
+	mark, err := d.State.Mark(b.Channel)
+	return err == nil && mark.IsZero(), err
 }
 
 // storeKeys stores the keys of next, unless the channel was changed or removed

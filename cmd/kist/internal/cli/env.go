@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"io"
+	"io/fs"
 	"time"
 
 	"github.com/kist-tools/kist/cmd/kist/internal/term"
@@ -34,6 +35,8 @@ type Env struct {
 	// MachineID returns the identifier of this machine, "" if it has none.
 	MachineID func() string
 	Program   string // path of the running kist, "" if not known
+	Build     Build  // of the running kist
+	Machine   fs.FS  // the machine's root directory, to read who owns Program
 	Child     install.Child
 	// Stages lists the directories to remove if the process is interrupted; may be nil.
 	Stages *install.Stages

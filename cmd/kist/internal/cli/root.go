@@ -29,7 +29,7 @@ a system directory.`,
 		Args: cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if version, _ := cmd.Flags().GetBool("version"); version {
-				a.Result = ReadBuild()
+				a.Result = a.Build
 				return nil
 			}
 			if len(args) > 0 {

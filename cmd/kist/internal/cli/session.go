@@ -83,7 +83,7 @@ func (a *App) OpenAnyway(ctx context.Context) (s *toolset.Set, damaged, err erro
 		Host:      a.Host,
 		Transport: from,
 		Now:       a.Started,
-		Version:   ReadBuild().Version,
+		Version:   a.Build.Version,
 		Random:    rand.Reader,
 		LockWait:  a.LockWait,
 		Command:   "kist " + a.VerbName,

@@ -25,6 +25,9 @@ type Context struct {
 // publishes reports whether the verb is a publish verb.
 func (c Context) publishes() bool { return strings.HasPrefix(c.Verb, "publish ") }
 
+// changesKist reports whether the verb changes or checks kist's own program.
+func (c Context) changesKist() bool { return strings.HasPrefix(c.Verb, "self ") || c.Verb == "version" }
+
 // helpCommand returns the command line that shows the help of the verb.
 func (c Context) helpCommand() string {
 	return strings.Join(strings.Fields("kist "+c.Verb+" --help"), " ")

@@ -71,6 +71,9 @@ func (c Context) hint(err error, k Kind) string {
 		return e.hint
 	}
 	rows := append(bundleHints(), hints()...)
+	if c.changesKist() {
+		rows = append(selfHints(), rows...)
+	}
 	if c.publishes() {
 		rows = append(publisherHints(), rows...)
 	}
@@ -110,6 +113,7 @@ func hints() []hintRow {
 			}
 			return cmp.Or(e.Try, e.Parent+" --help lists them")
 		}),
+		fixedHint[*trust.OwnToolError]("usage", "kist self update brings kist up to date"),
 		hintFor("usage", func(_ *plainError, c Context) string { return c.helpCommand() }),
 		hintFor("usage", func(_ *namedfiles.TypeError, c Context) string { return c.helpCommand() }),
 		hintFor("usage", func(err error, c Context) string {

@@ -1,6 +1,9 @@
 package failure
 
-import "testing"
+import (
+	"slices"
+	"testing"
+)
 
 // TestHintsAreOfKnownKinds: a row for a kind that does not exist would never be followed.
 func TestHintsAreOfKnownKinds(t *testing.T) {
@@ -8,7 +11,7 @@ func TestHintsAreOfKnownKinds(t *testing.T) {
 	for _, k := range Kinds() {
 		known[k.Name] = true
 	}
-	for _, row := range append(hints(), publisherHints()...) {
+	for _, row := range slices.Concat(hints(), publisherHints(), selfHints()) {
 		if !known[row.kind] {
 			t.Errorf("there are hints for the kind %q, which is not in the table", row.kind)
 		}
