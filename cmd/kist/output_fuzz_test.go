@@ -28,6 +28,7 @@ import (
 	"github.com/kist-tools/kist/cmd/kist/internal/projectfiles"
 	"github.com/kist-tools/kist/cmd/kist/internal/publishtext"
 	"github.com/kist-tools/kist/cmd/kist/internal/releasetext"
+	"github.com/kist-tools/kist/cmd/kist/internal/selftext"
 	"github.com/kist-tools/kist/cmd/kist/internal/term"
 	"github.com/kist-tools/kist/cmd/kist/internal/upkeeptext"
 	"github.com/kist-tools/kist/install"
@@ -85,6 +86,7 @@ var resultTypes = []cli.Result{
 	cacheKeyResult{}, relocatedResult{}, upkeeptext.Cache{}, upkeeptext.Pruned{}, upkeeptext.OlderReleases{}, upkeeptext.Collected{},
 	mirrortext.Synced{}, mirrortext.Verified{}, bundletext.Created{}, bundletext.Shown{}, audittext.Result{}, publishtext.Withdrawn{}, publishtext.Reinstated{},
 	inventorytext.Document{}, inventorytext.Differences{}, inventorytext.Machine{}, inventorytext.Fleet{},
+	selftext.Release{}, selftext.Updated{}, selftext.RolledBack{}, verifiedBuild{},
 }
 
 // fill sets every text in v to s, and every list and map to two of them.

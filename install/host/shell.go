@@ -211,5 +211,20 @@ func (s Shell) PathLine(dir, home string) string {
 	return "export PATH=" + Quote(dir) + `:"$PATH"`
 }
 
+// AddToPath says how dir is put on PATH for good on a system goos: what to do with the
+// line that it returns. Start-up files of cmd do not exist, and PowerShell runs its own
+// only where the policy of the machine allows it; so on Windows the line changes the
+// variable of the user, which new windows read.
+func (s Shell) AddToPath(goos, dir, home string) (how, line string) {
+	if goos != "windows" || s != PowerShell && s != Cmd {
+		return "this line in your shell's start-up file adds it:", s.PathLine(dir, home)
+	}
+	line = "[Environment]::SetEnvironmentVariable('Path', " + quotePowerShell(dir) + " + ';' + [Environment]::GetEnvironmentVariable('Path', 'User'), 'User')"
+	if s == Cmd {
+		line = `powershell -NoProfile -Command "` + line + `"`
+	}
+	return "this line, run once, adds it for the windows that you open then:", line
+}
+
 // plainPath are the characters that need no quoting between double quotes.
 const plainPath = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-+/ "

@@ -162,3 +162,25 @@ func TestFormsForPrograms(t *testing.T) {
 		}
 	})
 }
+
+// On Windows the line changes the user's variable, which outlives the window; everywhere
+// else it belongs into a start-up file.
+func TestAddToPath(t *testing.T) {
+	const set = `[Environment]::SetEnvironmentVariable('Path', 'C:\Users\O''Hara\bin' + ';' + [Environment]::GetEnvironmentVariable('Path', 'User'), 'User')`
+	for _, test := range []struct {
+		shell     Shell
+		goos      string
+		how, line string
+	}{
+		{PowerShell, "windows", "run once", set},
+		{Cmd, "windows", "run once", `powershell -NoProfile -Command "` + set + `"`},
+		{POSIX, "windows", "start-up file", POSIX.PathLine(`C:\Users\O'Hara\bin`, "")},
+		{PowerShell, "linux", "start-up file", PowerShell.PathLine(`C:\Users\O'Hara\bin`, "")},
+		{Fish, "darwin", "start-up file", Fish.PathLine(`C:\Users\O'Hara\bin`, "")},
+	} {
+		how, line := test.shell.AddToPath(test.goos, `C:\Users\O'Hara\bin`, "")
+		if !strings.Contains(how, test.how) || line != test.line {
+			t.Errorf("%s on %s: %s\n%s", test.shell, test.goos, how, line)
+		}
+	}
+}

@@ -41,7 +41,8 @@ type Maker struct {
 
 	Dirs     host.BaseDirs
 	Path     host.SearchPath // where the user's shell looks for commands
-	PathLine string          // puts the bin directory on PATH in that shell
+	PathHow  string          // what to do with PathLine
+	PathLine string          // puts the bin directory on PATH for good
 	Started  time.Time       // when the command began
 	Clock    func() time.Time
 	// SetLinkHook sets what is called before commands are linked; nil: nothing.

@@ -67,7 +67,7 @@ func (m *Maker) pathNotes(commands []string) (notes []Note) {
 		return nil
 	}
 	if !m.Path.HasBin() {
-		return []Note{{m.Dirs.Bin + " is not on PATH; this line in your shell's start-up file adds it:", m.PathLine}}
+		return []Note{{m.Dirs.Bin + " is not on PATH; " + m.PathHow, m.PathLine}}
 	}
 	for _, name := range commands {
 		if first := m.Path.HiddenBy(name); first != "" {

@@ -26,9 +26,10 @@ func (a *App) Change(ctx context.Context, s *toolset.Set, c plan.Change, already
 
 // Maker returns what makes changes of s.
 func (a *App) Maker(s *toolset.Set) *change.Maker {
+	how, line := host.GuessShell(a.Getenv, a.Platform.OS).AddToPath(a.Platform.OS, a.Dirs.Bin, a.Dirs.Home)
 	return &change.Maker{
 		Set: s, Printer: &a.Printer, Context: a.FailureContext(), DryRun: a.Flags.DryRun,
-		Dirs: a.Dirs, Path: a.SearchPath(), PathLine: host.GuessShell(a.Getenv, a.Platform.OS).PathLine(a.Dirs.Bin, a.Dirs.Home),
+		Dirs: a.Dirs, Path: a.SearchPath(), PathHow: how, PathLine: line,
 		Started: a.Started, Clock: a.Now, Keep: a.Keep(), CacheMaxSize: a.CacheMaxSize(), OwnsDocument: transport.Owns,
 		SetLinkHook: func(hook func(now, next record.Generation)) { a.linking = hook },
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"io/fs"
-	"syscall"
 )
 
 // A Kind is a class of failures. An error states its kind by a method Kind() string; one
@@ -101,13 +100,7 @@ func Exits() []Exit {
 func KindOf(err error) Kind {
 	has := map[string]bool{}
 	addKinds(has, err)
-	for _, s := range []struct {
-		err  error
-		kind string
-	}{
-		{context.Canceled, "interrupted"}, {syscall.ENOSPC, "space"}, {syscall.EDQUOT, "space"},
-		{fs.ErrPermission, "permission"}, {syscall.EROFS, "permission"},
-	} {
+	for _, s := range append(systemKinds(), systemKind{context.Canceled, "interrupted"}, systemKind{fs.ErrPermission, "permission"}) {
 		if errors.Is(err, s.err) {
 			has[s.kind] = true
 		}
@@ -118,6 +111,12 @@ func KindOf(err error) Kind {
 		}
 	}
 	return Kind{Name: "failed", Code: 1}
+}
+
+// A systemKind is the kind of an error of the system.
+type systemKind struct {
+	err  error
+	kind string
 }
 
 // addKinds adds the kinds of err and of the errors that it wraps to has.
