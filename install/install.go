@@ -149,6 +149,7 @@ type Installer struct {
 	turns     download.Turns
 
 	resolving sync.Mutex
+	noLinks   sync.Once   // the warning that this system has no links was given
 	resolved  *plan.State // see installed
 }
 

@@ -175,6 +175,9 @@ func (i *Installer) addLinks(d linkDir) error {
 		case err == nil:
 			made[path.Dir(name)] = true
 			i.reached("link made")
+		case rootfs.CannotLink(err):
+			i.warnOfNoLinks()
+			return nil
 		case errors.Is(err, fs.ErrExist) && i.isCopied(name, have):
 			// Relocated reports it, for all commands at once.
 		case errors.Is(err, fs.ErrExist):
@@ -193,6 +196,13 @@ func (i *Installer) addLinks(d linkDir) error {
 		}
 	}
 	return nil
+}
+
+// warnOfNoLinks warns, once, that commands are not linked.
+func (i *Installer) warnOfNoLinks() {
+	i.noLinks.Do(func() {
+		i.o.Warn("commands cannot be linked: Windows lets only administrators make links, unless its developer mode is on; kist run and kist env work without")
+	})
 }
 
 // isCopied reports whether the link of a command called name leads to the store that the

@@ -18,8 +18,10 @@ import (
 // An OwnToolError is returned for kist itself where a toolchain is wanted.
 type OwnToolError struct{}
 
-func (*OwnToolError) Error() string { return "kist itself is not a toolchain: kist does not install, list or run it as one" }
-func (*OwnToolError) Kind() string  { return "usage" }
+func (*OwnToolError) Error() string {
+	return "kist itself is not a toolchain: kist does not install, list or run it as one"
+}
+func (*OwnToolError) Kind() string { return "usage" }
 
 // A NoReleaseKeysError reports that this kist was built with placeholders instead of
 // release keys, so that it can prove no release of kist. It matches verify.ErrUntrusted.

@@ -151,7 +151,7 @@ func (s Store) Prepare(g record.Generation, script []byte) error {
 		if l.Prefix != "" {
 			target = filepath.Join(l.Prefix, filepath.FromSlash(l.Target))
 		}
-		if err := s.Data.Symlink(target, path.Join(dir, links, l.Name)); err != nil {
+		if err := s.Data.Symlink(target, path.Join(dir, links, l.Name)); err != nil && !rootfs.CannotLink(err) {
 			return err
 		}
 	}

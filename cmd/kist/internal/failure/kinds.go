@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"syscall"
 )
 
 // A Kind is a class of failures. An error states its kind by a method Kind() string; one
@@ -100,7 +101,10 @@ func Exits() []Exit {
 func KindOf(err error) Kind {
 	has := map[string]bool{}
 	addKinds(has, err)
-	for _, s := range append(systemKinds(), systemKind{context.Canceled, "interrupted"}, systemKind{fs.ErrPermission, "permission"}) {
+	for _, s := range append(systemKinds(), []systemKind{
+		{context.Canceled, "interrupted"}, {syscall.ENOSPC, "space"}, {syscall.EDQUOT, "space"},
+		{fs.ErrPermission, "permission"}, {syscall.EROFS, "permission"},
+	}...) {
 		if errors.Is(err, s.err) {
 			has[s.kind] = true
 		}

@@ -2,9 +2,5 @@
 
 package failure
 
-import "syscall"
-
-// systemKinds returns the kinds of the errors of this system that package fs has none for.
-func systemKinds() []systemKind {
-	return []systemKind{{syscall.ENOSPC, "space"}, {syscall.EDQUOT, "space"}, {syscall.EROFS, "permission"}}
-}
+// systemKinds returns nothing: package syscall names all the errors of this system.
+func systemKinds() []systemKind { return nil }

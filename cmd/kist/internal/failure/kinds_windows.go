@@ -2,7 +2,8 @@ package failure
 
 import "syscall"
 
-// systemKinds returns the kinds of the errors of this system that package fs has none for.
+// systemKinds returns the kinds of the errors of this system that package syscall has no
+// names for.
 // Source: Microsoft, System Error Codes (winerror.h).
 func systemKinds() []systemKind {
 	return []systemKind{

@@ -2,8 +2,6 @@ package failure
 
 import (
 	"io/fs"
-	"os"
-	"path/filepath"
 	"syscall"
 	"testing"
 )
@@ -18,12 +16,5 @@ func TestKindsOfWindowsErrors(t *testing.T) {
 		if k := KindOf(&fs.PathError{Op: "open", Path: "x", Err: code}); k.Name != want.Name || k.Code != want.Code {
 			t.Errorf("%d (%v): %s, exit code %d, want %s, %d", int(code), code, k.Name, k.Code, want.Name, want.Code)
 		}
-	}
-	read := filepath.Join(t.TempDir(), "read-only")
-	if err := os.WriteFile(read, nil, 0o444); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(read, []byte("x"), 0o644); KindOf(err).Code != 8 {
-		t.Errorf("a file that is only to be read: %v", err)
 	}
 }
