@@ -63,6 +63,9 @@ func (d *Desk) ownSettings() (channels.Channel, *verify.Keyring, error) {
 		Name: upstreams.OwnChannel, URL: upstreams.OwnURL, Format: "native", Threshold: upstreams.OwnThreshold,
 		Tools: []string{upstreams.OwnTool}, Pins: ring.Pins(), Added: d.Now,
 	}
+	if err := c.Validate(); err != nil { // as with fewer keys than must sign
+		return c, nil, fmt.Errorf("channel %s: %w", c.Name, err)
+	}
 	st, err := d.store()
 	if err != nil {
 		return c, nil, err
