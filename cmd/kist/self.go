@@ -115,8 +115,8 @@ func (a *app) programBefore() (path string, remove func() error) {
 		return "", nothing
 	}
 	path, err = p.RemovePrevious(a.Host, true)
-	if path == "" || err != nil || a.Flags.DryRun {
-		return path, func() error { return p.Close() }
+	if err != nil || a.Flags.DryRun {
+		return path, p.Close
 	}
 	return path, func() error {
 		_, err := p.RemovePrevious(a.Host, false)

@@ -211,9 +211,14 @@ func (p *Program) Rollback(user install.Host) (Build, error) {
 	return b, p.sync()
 }
 
-// RemovePrevious removes the program before p, if it is a program of kist, and returns its
-// path, or "" if there is none.
+// RemovePrevious removes the program before p, if it is a program of kist, and what killed
+// updates left. It returns the path of that program, or "" if there is none.
 func (p *Program) RemovePrevious(user install.Host, dryRun bool) (path string, err error) {
+	if !dryRun {
+		if err := p.sweep(); err != nil {
+			return "", err
+		}
+	}
 	f, _, err := p.openKist(p.previous(), user)
 	if errors.Is(err, fs.ErrNotExist) {
 		return "", nil

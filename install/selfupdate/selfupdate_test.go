@@ -312,6 +312,39 @@ func TestOpenRefuses(t *testing.T) {
 	}
 }
 
+// A directory that its owner can only read is no permission (exit code 8), and nothing is
+// left in it. Permissions hold for everyone but root, and on Windows not for directories.
+func TestReadOnlyDirectory(t *testing.T) {
+	_, old, new := programs(t)
+	p := place(t, old)
+	dir := filepath.Dir(p.Path)
+	if err := os.Chmod(dir, 0o500); err != nil {
+		t.Fatal(err)
+	}
+	defer os.Chmod(dir, 0o700)
+	held := os.Geteuid() > 0
+	q, err := selfupdate.Open(machine(t), p.Path)
+	if errors.Is(err, fs.ErrPermission) != held {
+		t.Errorf("opened: %v", err)
+	}
+	if err == nil {
+		q.Close()
+	}
+	if err := replace(p, new); errors.Is(err, fs.ErrPermission) != held {
+		t.Errorf("replaced: %v", err)
+	}
+	if held {
+		is(t, p.Path, old)
+	}
+	if err := os.Chmod(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := replace(open(t, p.Path), new); err != nil {
+		t.Error(err)
+	}
+	is(t, p.Path, new)
+}
+
 // Managed reads dpkg's lists as they are, and goes by the path elsewhere.
 func TestManaged(t *testing.T) {
 	dpkg := fstest.MapFS{

@@ -72,7 +72,7 @@ type RotationShown struct {
 // Describe describes the channel called name. Its errors are those of Added.
 func (d *Desk) Describe(name string) (Description, error) {
 	if name == upstreams.OwnChannel {
-		return d.describeOwn()
+		return d.describeOwn(), nil
 	}
 	if IsBuiltinChannel(name) {
 		return d.describeBuiltin(name), nil
@@ -97,11 +97,7 @@ func (d *Desk) DescribeAll() ([]Description, error) {
 	for _, name := range upstreams.Names() {
 		list = append(list, d.describeBuiltin(name))
 	}
-	own, err := d.describeOwn()
-	if err != nil {
-		return nil, err
-	}
-	return append(list, own), nil
+	return append(list, d.describeOwn()), nil
 }
 
 // DescribeProved describes p. Unless it existed, its newest manifest has just been proved.
@@ -194,10 +190,10 @@ func describeRotation(c channels.Channel) *RotationShown {
 }
 
 // describeOwn describes kist's own channel.
-func (d *Desk) describeOwn() (Description, error) {
+func (d *Desk) describeOwn() Description {
 	c, ring, err := d.ownSettings()
 	if err != nil {
-		return Description{}, err
+		return Description{Name: upstreams.OwnChannel, Builtin: true, Format: "native", Tools: []string{upstreams.OwnTool}, Keys: []KeyShown{}, Problem: err.Error()}
 	}
 	shown := describeSettings(c)
 	shown.Builtin, shown.Added, shown.Asked, shown.Keys = true, time.Time{}, d.Config.Asked(c.URL), describeKeys(ring)
@@ -212,7 +208,7 @@ func (d *Desk) describeOwn() (Description, error) {
 	if err != nil {
 		shown.Problem = err.Error()
 	}
-	return shown.withMark(mark), nil
+	return shown.withMark(mark)
 }
 
 // describeBuiltin describes a built-in channel.

@@ -101,7 +101,10 @@ func hints() []hintRow {
 		}),
 		fixedHint[*evidence.ClosedError]("permission", "the owner of the store can prove it"),
 		hintFor("settings", func(e *channels.SettingsError, c Context) string {
-			if name, ok := strings.CutSuffix(filepath.Base(e.File), ".toml"); ok {
+			switch name, ok := strings.CutSuffix(filepath.Base(e.File), ".toml"); {
+			case ok && name == upstreams.OwnChannel:
+				return fmt.Sprintf("put it back from a backup, or delete %s: kist then starts from its built-in keys", filepath.Join(c.Config, "kist", filepath.FromSlash(e.File)))
+			case ok:
 				return fmt.Sprintf("put it back from a backup, or delete %s, then add channel %s again", filepath.Join(c.Config, "kist", filepath.FromSlash(e.File)), name)
 			}
 			return "put back " + e.File + " from a backup; kist dirs says below which directory"
