@@ -168,15 +168,15 @@ func TestFormsForPrograms(t *testing.T) {
 func TestAddToPath(t *testing.T) {
 	const set = `[Environment]::SetEnvironmentVariable('Path', 'C:\Users\O''Hara\bin' + ';' + [Environment]::GetEnvironmentVariable('Path', 'User'), 'User')`
 	for _, test := range []struct {
-		shell     Shell
+		shell     host.Shell
 		goos      string
 		how, line string
 	}{
-		{PowerShell, "windows", "run once", set},
-		{Cmd, "windows", "run once", `powershell -NoProfile -Command "` + set + `"`},
-		{POSIX, "windows", "start-up file", POSIX.PathLine(`C:\Users\O'Hara\bin`, "")},
-		{PowerShell, "linux", "start-up file", PowerShell.PathLine(`C:\Users\O'Hara\bin`, "")},
-		{Fish, "darwin", "start-up file", Fish.PathLine(`C:\Users\O'Hara\bin`, "")},
+		{host.PowerShell, "windows", "run once", set},
+		{host.Cmd, "windows", "run once", `powershell -NoProfile -Command "` + set + `"`},
+		{host.POSIX, "windows", "start-up file", host.POSIX.PathLine(`C:\Users\O'Hara\bin`, "")},
+		{host.PowerShell, "linux", "start-up file", host.PowerShell.PathLine(`C:\Users\O'Hara\bin`, "")},
+		{host.Fish, "darwin", "start-up file", host.Fish.PathLine(`C:\Users\O'Hara\bin`, "")},
 	} {
 		how, line := test.shell.AddToPath(test.goos, `C:\Users\O'Hara\bin`, "")
 		if !strings.Contains(how, test.how) || line != test.line {

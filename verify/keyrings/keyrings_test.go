@@ -118,16 +118,16 @@ func TestCompromisedKeyCannotBePinned(t *testing.T) {
 // Placeholders are found in the keyring of kist alone, so that the test of a release
 // build, which demands that there are none, can fail and can pass.
 func TestPlaceholders(t *testing.T) {
-	for _, name := range slices.Sorted(maps.Keys(pins)) {
-		ring, err := Lookup(name)
+	for _, name := range slices.Sorted(maps.Keys(keyrings.Pins)) {
+		ring, err := keyrings.Lookup(name)
 		if err != nil {
 			t.Fatal(err)
 		}
 		want := 0
 		if name == "kist" {
-			want = len(placeholders)
+			want = len(keyrings.Pins[name])
 		}
-		if got := Placeholders(ring); len(got) != want {
+		if got := keyrings.Placeholders(ring); len(got) != want {
 			t.Errorf("%s: placeholders %v, want %d", name, got, want)
 		}
 	}
