@@ -55,6 +55,8 @@ check_previous() (
 check_keys() {
 	compgen -G "$keys/*.asc" >/dev/null || fail "no release keys in $keys; name a directory with --keys"
 	! grep -qi placeholder "$keys"/* || fail "the keys in $keys are placeholders, which must not sign a release"
+	[[ $keys != "$root/verify/keyrings/kist" ]] || (cd "$root" && go test -count=1 -tags release -run TestReleaseKeys ./verify/keyrings) ||
+		fail "kist itself does not trust the release keys"
 }
 
 # clean_checkout makes work/src, a clone of the commit with no tag but that of version $1.
