@@ -3,15 +3,20 @@
 
 # repositories adds release $1, whose files are in $2/$1, to the repositories in $2.
 repositories() {
-	local version=$1 dir=$2 kist label=() platform
+	local version=$1 dir=$2 kist label=() platform program
 	kist=$(host_program)
 	cat "$keys"/*.asc | gpg_alone --import 2>/dev/null
 	gpg_alone --export >"$dir/kist-release.gpg"
 	[[ $version == *-* ]] || label=(--label stable)
 	[[ -e $dir/channel ]] || "$kist" publish init "$dir/channel" --channel kist >/dev/null
 	"$kist" publish add "$dir/channel" "$dir/$version"/*.tar.gz $(compgen -G "$dir/$version/*.zip") --tool kist --version "$version" "${label[@]}" >/dev/null
-	for platform in $platforms; do # the programs alone, for kist self update and kist version --verify
-		"$kist" publish add "$dir/channel" "$work/bin/${platform/\//-}"/kist* --tool kist --version "$version" "${label[@]}" \
+	# The programs alone, for kist self update and kist version --verify. Their names are not
+	# those of files in the archives: a release is one tree.
+	mkdir -p "$work/programs"
+	for platform in $platforms; do
+		program=$work/programs/kist-$version-${platform/\//-}
+		cp "$work/bin/${platform/\//-}"/kist* "$program"
+		"$kist" publish add "$dir/channel" "$program" --tool kist --version "$version" "${label[@]}" \
 			--platform "$platform" --component program --format file >/dev/null
 	done
 
