@@ -19,6 +19,7 @@
 //	                      signatures are in keys.toml.asc, earlier versions in
 //	                      keys/<n>.toml
 //	keys.next.toml        the next keys document, while it gathers its signatures
+//	index.html            a page about the channel for people; kist never fetches it
 //
 // # The steps
 //
@@ -31,7 +32,7 @@
 // elsewhere, SignBy writes the stamped bytes for a zero [Signature], and then takes the
 // signature that was made. [Dir.ChangeKeys] changes the keys. [Dir.Verify] checks
 // the directory as a user's kist does, and [Dir.Prune] removes blobs that no manifest
-// names.
+// names. [Dir.PutPage] writes a page about the channel.
 //
 // A text editor and gpg can do all of this too: a channel.toml that does not match its
 // signatures counts as the draft.

@@ -37,6 +37,10 @@ type Report struct {
 	// Catalog is what users see, with locations below Here.
 	Catalog  manifests.Catalog `json:"-"`
 	Findings []verify.Finding  `json:"-"` // problems that the keys will have soon
+	// Policy has the keys that prove the manifest, and how many of them must have signed.
+	Policy verify.Policy `json:"-"`
+	// Edition is the keys document that Policy comes from. It is zero in a channel without one.
+	Edition native.Edition `json:"-"`
 }
 
 // Verify checks the directory as a user does who trusts v.Keys: the keys documents, the
@@ -45,6 +49,34 @@ type Report struct {
 // verify.ErrUntrusted or verify.ErrStale. Verify does not check the content of the
 // artifacts; callers do.
 func (d Dir) Verify(v Verification) (Report, error) {
+	report, err := d.Prove(v)
+	if err != nil {
+		return Report{}, err
+	}
+	if err := d.verifyFiles(&report, v.Partial); err != nil {
+		return Report{}, err
+	}
+	if e := report.Edition; e.Version > 0 {
+		report.Notes = append(report.Notes, fmt.Sprintf("version %d of the keys, %d of %d, valid until %s",
+			e.Version, report.Policy.Threshold, len(report.Policy.Keys.Certificates()), e.Expires.UTC().Format(time.DateOnly)))
+	}
+	for file, note := range map[string]string{DraftFile: "changes that are not signed", UnsignedFile: "an edition that waits for its signature",
+		NextFile: "an edition that waits for more signatures", nextRotationFile: "a keys document that waits for signatures"} {
+		if _, err := d.Root.Lstat(file); err == nil {
+			report.Notes = append(report.Notes, fmt.Sprintf("%s holds %s", file, note))
+		}
+	}
+	if stale, err := d.HasStalePage(); err != nil {
+		return Report{}, err
+	} else if stale {
+		report.Notes = append(report.Notes, PageFile+" shows another edition; kist publish page writes it again")
+	}
+	slices.Sort(report.Notes)
+	return report, nil
+}
+
+// Prove checks the documents of the directory as Verify does, and no artifact.
+func (d Dir) Prove(v Verification) (Report, error) {
 	now := v.Now
 	rotates, err := d.keysInForce()
 	if err != nil {
@@ -98,7 +130,7 @@ func (d Dir) Verify(v Verification) (Report, error) {
 	if err := mark.Fresh(now); err != nil {
 		return Report{}, err
 	}
-	report := Report{Manifest: m, Evidence: document.Evidence()}
+	report := Report{Manifest: m, Evidence: document.Evidence(), Policy: policy, Edition: source.Edition, Findings: verify.Lint(policy.Keys, now)}
 	report.Evidence.Mark = &mark
 	if err := checkReleases(m, func(native.Release) bool { return true }); err != nil {
 		return Report{}, err
@@ -110,21 +142,6 @@ func (d Dir) Verify(v Verification) (Report, error) {
 	if report.Catalog, err = source.Fetch(context.Background(), served{d}, manifests.Query{Now: now}); err != nil {
 		return Report{}, err
 	}
-	if err := d.verifyFiles(&report, v.Partial); err != nil {
-		return Report{}, err
-	}
-	if e := source.Edition; e.Version > 0 {
-		report.Notes = append(report.Notes, fmt.Sprintf("version %d of the keys, %d of %d, valid until %s",
-			e.Version, policy.Threshold, len(policy.Keys.Certificates()), e.Expires.UTC().Format(time.DateOnly)))
-	}
-	report.Findings = verify.Lint(policy.Keys, now)
-	for file, note := range map[string]string{DraftFile: "changes that are not signed", UnsignedFile: "an edition that waits for its signature",
-		NextFile: "an edition that waits for more signatures", nextRotationFile: "a keys document that waits for signatures"} {
-		if _, err := d.Root.Lstat(file); err == nil {
-			report.Notes = append(report.Notes, fmt.Sprintf("%s holds %s", file, note))
-		}
-	}
-	slices.Sort(report.Notes)
 	return report, nil
 }
 
