@@ -21,6 +21,7 @@ func publisherHints() []hintRow {
 			return "sign it again: kist publish sign DIR --secret-key FILE, or for the keys kist publish keys DIR --secret-key FILE"
 		}),
 		fixedHint[*verify.DowngradeError]("stale", "a newer one was published meanwhile: kist publish sign DIR --unsigned-out FILE writes what to sign now"),
+		fixedHint[*publish.PageError]("refused", "move it away, then run the same command again"),
 		hintIf(push.ErrTaken, "stale", "sign it again, which gives it a later serial: kist publish sign DIR --secret-key FILE"),
 		hintIf(push.ErrNewer, "stale", "push from the directory that has the newest edition, or sign this one until its serial is later"),
 		hintIf(push.ErrOther, "refused", "name a repository of the channel's own"),

@@ -30,7 +30,8 @@ step can also be done with a text editor and gpg.
   kist publish sign DIR --secret-key secret.asc
   kist publish verify DIR`,
 		a.publishInitCommand(), a.publishAddCommand(), a.publishListCommand(), a.publishEditCommand(), a.publishRemoveCommand(), a.publishSetCommand(),
-		a.publishWithdrawCommand(), a.publishSignCommand(), a.publishKeysCommand(), a.publishVerifyCommand(), a.publishPushCommand(), a.publishPruneCommand())
+		a.publishWithdrawCommand(), a.publishSignCommand(), a.publishKeysCommand(), a.publishVerifyCommand(), a.publishPageCommand(),
+		a.publishPushCommand(), a.publishPruneCommand())
 }
 
 // withPublished calls run with the directory of a channel. For a dry run, that is a
@@ -182,7 +183,9 @@ removed; other files that no manifest names are kept and listed (exit 10).`,
 				return nil, err
 			}
 			defer root.Close()
-			done, err := publish.Dir{Root: root}.Prune(a.Flags.DryRun)
+			d := publish.Dir{Root: root}
+			done, err := d.Prune(a.Flags.DryRun)
+			a.warnOfPage(d, args[0])
 			if err == nil && len(done.Kept) > 0 {
 				err = failure.New("kept", fmt.Sprintf("kept %s that no release names: not in a directory named after its digest", term.Count(len(done.Kept), "file")))
 			}

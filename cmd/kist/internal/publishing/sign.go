@@ -122,6 +122,7 @@ kist publish sign public/ --attach next.toml.asc`,
 					return nil, err
 				}
 				a.warnOfSigned(done)
+				a.warnOfPage(d, args[0])
 				return publishtext.Signed{DryRun: a.Flags.DryRun, Signed: done, Unsigned: o.out, Dir: args[0]}, nil
 			})
 		},
