@@ -12,7 +12,7 @@ import (
 	"testing"
 )
 
-// These tests run the commands of docs/ci.md, as the CI systems would: in a job that saves
+// These tests run the commands of docs/ci.md, and of the files in docs/ci, as the CI systems would: in a job that saves
 // what the fragment says, and in one that restores it in another home and has no network.
 
 // fragmentsOf returns the blocks of a page in a language.
@@ -53,7 +53,7 @@ func TestCIFragments(t *testing.T) {
 	f := forge(t)
 	yaml := fragmentsOf(t, "../../docs/ci.md", "yaml")
 	if len(yaml) != 2 {
-		t.Fatalf("docs/ci.md has %d fragments in YAML, want GitHub's and GitLab's", len(yaml))
+		t.Fatalf("docs/ci.md has %d fragments in YAML, want the uses of ci/action.yml and ci/gitlab.yml", len(yaml))
 	}
 	t.Run("any system", func(t *testing.T) { anyCI(t, f, fragmentsOf(t, "../../docs/ci.md", "sh")[0]) })
 	t.Run("GitHub Actions", func(t *testing.T) { githubActions(t, f, yaml[0]) })
@@ -97,62 +97,6 @@ func anyCI(t *testing.T, f forged, script string) {
 	if key == "" || !strings.Contains(again, key+"\n") {
 		t.Errorf("the keys of two jobs differ: %q, %s", key, again)
 	}
-}
-
-func githubActions(t *testing.T, f forged, yaml string) {
-	var script string
-	for _, m := range regexp.MustCompile(`(?m)^(?:- |  )run: (.*)$`).FindAllStringSubmatch(yaml, -1) {
-		script += m[1] + "\n"
-	}
-	paths := regexp.MustCompile(`(?m)^ +~/(\S+)$`).FindAllStringSubmatch(yaml, -1)
-	if strings.Count(script, "\n") != 3 || len(paths) != 2 {
-		t.Fatalf("commands %q, paths %q", script, paths)
-	}
-	job := func(h *home) (key string) {
-		output, path := h.path("output"), h.path("path")
-		h.job(h.checkOut("node"), script, "GITHUB_OUTPUT="+output, "GITHUB_PATH="+path)
-		bin := strings.TrimSpace(takeFile(t, path))
-		if got := h.job(h.dir, bin+"/node"); got != "v22.11.0\n" {
-			t.Errorf("a later step has node %q", got)
-		}
-		return takeFile(t, output)
-	}
-	first := f.home(t)
-	key := job(first)
-	second := f.home(t).offline()
-	second.restore(save(t, first, paths[0][1], paths[1][1]))
-	if again := job(second); again != key || !regexp.MustCompile(`^key=\S+\n$`).MatchString(key) {
-		t.Errorf("the keys are %q and %q", key, again)
-	}
-}
-
-func gitlab(t *testing.T, f forged, yaml string) {
-	var script string
-	for _, m := range regexp.MustCompile(`(?m)^    - (.*)$`).FindAllStringSubmatch(yaml, -1) {
-		script += m[1] + "\n"
-	}
-	variables := regexp.MustCompile(`(?m)^    ([A-Z_]+): "(.*)"$`).FindAllStringSubmatch(yaml, -1)
-	if strings.Count(script, "\n") != 4 || len(variables) != 2 || !strings.Contains(yaml, "paths: [.kist]\n") || !strings.Contains(yaml, "files: [kist.lock]\n") {
-		t.Fatalf("commands %q, variables %q", script, variables)
-	}
-	author := f.home(t)
-	author.in(author.checkOut("go")).must("lock")
-	job := func(h *home, cache string) {
-		repo := h.checkOut("go")
-		must(t, os.Chmod(repo, 0o777)) // as the runner makes it
-		write(t, filepath.Join(repo, "kist.lock"), takeFile(t, author.path("go", "kist.lock")), 0o666)
-		if cache != "" {
-			h.restore(cache)
-		}
-		environ := []string{"CI_PROJECT_DIR=" + repo}
-		for _, v := range variables {
-			environ = append(environ, v[1]+"="+strings.ReplaceAll(v[2], "$CI_PROJECT_DIR", repo))
-		}
-		contains(t, h.job(repo, script, environ...), `(?m)^go version go1\.26\.3 `)
-	}
-	first := f.home(t)
-	job(first, "")
-	job(f.home(t).offline(), save(t, first, "go/.kist"))
 }
 
 // dockerfile runs the RUN lines of a Dockerfile of two stages in two homes, with the
