@@ -29,4 +29,6 @@ func (d Dir) KeysPending() (bool, error) {
 var (
 	EqualVersions = equalVersions
 	IsCompanion   = isCompanion
+	DecodePage    = decodePage
+	EncodePage    = Page.encode
 )

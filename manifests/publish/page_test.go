@@ -3,6 +3,7 @@ package publish_test
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -15,13 +16,13 @@ import (
 )
 
 func aPage(text string) publish.Page {
-	return publish.Page{Manifest: verify.DigestOf([]byte(text)), URL: "https://tools.acme.example/a&b'/", Text: []byte(text)}
+	return publish.Page{URL: "https://tools.acme.example/" + fmt.Sprint(len(text)) + "/a&b'/", Text: []byte(text)}
 }
 
 // TestPage writes a page, reads back what it is about, and replaces it.
 func TestPage(t *testing.T) {
 	d := newDesk(t)
-	if p, err := d.Page(); err != nil || !p.Manifest.IsZero() {
+	if p, err := d.Page(); err != nil || p.URL != "" {
 		t.Errorf("without a page: %+v, %v", p, err)
 	}
 	for _, text := range []string{"<title>one</title>", "<title>two</title>\n<p>longer", ""} {
@@ -29,12 +30,12 @@ func TestPage(t *testing.T) {
 		if _, err := d.PutPage(want, true); err != nil {
 			t.Error(err)
 		}
-		if p, _ := d.Page(); p.Manifest == want.Manifest {
+		if p, _ := d.Page(); p.URL == want.URL {
 			t.Error("a dry run wrote it")
 		}
 		size, err := d.PutPage(want, false)
 		got, err2 := d.Page()
-		if err != nil || err2 != nil || got.Manifest != want.Manifest || got.URL != want.URL || size != int64(len(d.read(publish.PageFile))) {
+		if err != nil || err2 != nil || got.URL != want.URL || size != int64(len(d.read(publish.PageFile))) {
 			t.Errorf("%q: got %+v of %d bytes, %v, %v", text, got, size, err, err2)
 		}
 		if !strings.HasPrefix(string(d.read(publish.PageFile)), "<!doctype html>\n") {
@@ -106,7 +107,7 @@ func TestPageOfOthers(t *testing.T) {
 func TestAnyPageIsRead(t *testing.T) {
 	d := newDesk(t)
 	rapid.Check(t, func(t *rapid.T) {
-		want := publish.Page{Manifest: verify.DigestOf(nil), URL: rapid.String().Draw(t, "url"), Text: []byte(rapid.String().Draw(t, "text"))}
+		want := publish.Page{URL: rapid.String().Draw(t, "url"), Text: []byte(rapid.String().Draw(t, "text"))}
 		if _, err := d.PutPage(want, false); err != nil {
 			t.Fatal(err)
 		}
@@ -116,30 +117,33 @@ func TestAnyPageIsRead(t *testing.T) {
 	})
 }
 
-// FuzzPage reads any file as a page. What is accepted must be what PutPage writes.
+// FuzzPage reads any file as a page. What is accepted has the digest of all before it.
 func FuzzPage(f *testing.F) {
 	f.Add([]byte("<!doctype html>\n"))
+	f.Add(publish.EncodePage(aPage("<p>one")))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		d := newDesk(t)
-		if err := d.Root.WriteFile(publish.PageFile, data, 0o644); err != nil {
-			t.Fatal(err)
-		}
-		if p, err := d.Page(); err == nil && !bytes.Contains(data, []byte(p.Manifest.Hex())) {
-			t.Errorf("accepted %q as %+v", data, p)
+		if p, err := publish.DecodePage(data); err == nil {
+			rest, _, _ := bytes.Cut(data, []byte("<!-- kist publish page"))
+			if len(rest) == len(data) || p.Text != nil {
+				t.Errorf("accepted %q as %+v", data, p)
+			}
 		}
 	})
 }
 
-// TestStalePage checks that verify notes a page of another edition, and only that.
+// TestStalePage checks that verify notes a page of another edition or of other keys, and
+// only that.
 func TestStalePage(t *testing.T) {
 	d := newDesk(t)
 	d.add(addition("1.0.0", "any", "one"))
 	d.sign()
-	page := aPage("<p>one")
-	page.Manifest = verify.DigestOf(d.read(publish.ManifestFile))
-	if _, err := d.PutPage(page, false); err != nil {
-		t.Fatal(err)
+	put := func() {
+		t.Helper()
+		if _, err := d.PutPage(aPage("<p>one"), false); err != nil {
+			t.Fatal(err)
+		}
 	}
+	put()
 	notes := func() string {
 		t.Helper()
 		report, err := d.verify(d.key)
@@ -153,8 +157,20 @@ func TestStalePage(t *testing.T) {
 	}
 	d.now = d.now.Add(time.Hour)
 	d.sign()
-	if got := notes(); got != "index.html shows another edition; kist publish page writes it again" {
+	const stale = "index.html shows another edition; kist publish page writes it again"
+	if got := notes(); got != stale {
 		t.Errorf("stale: %s", got)
+	}
+	put()
+	if _, err := d.ChangeKeys(publish.KeysChange{Keys: [][]byte{d.key.Public(d)}}, d.stamp(), publish.Signature{Key: d.secret}); err != nil {
+		t.Fatal(err)
+	}
+	if got := notes(); !strings.Contains(got, stale) {
+		t.Errorf("with other keys: %s", got)
+	}
+	put()
+	if got := notes(); strings.Contains(got, stale) {
+		t.Errorf("fresh again: %s", got)
 	}
 }
 

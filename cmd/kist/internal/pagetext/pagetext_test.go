@@ -259,6 +259,22 @@ func TestUsualRelease(t *testing.T) {
 	}
 }
 
+// TestExpiry checks that a page says until when users accept its edition: the earlier of the
+// ends of the manifest and of the keys document.
+func TestExpiry(t *testing.T) {
+	c := rotated(t, day()).channel(at)
+	manifest := c.Manifest.Expires
+	for _, test := range []struct{ keys, want time.Time }{
+		{time.Time{}, manifest}, {manifest.AddDate(0, 0, 1), manifest}, {manifest.AddDate(0, 0, -1), manifest.AddDate(0, 0, -1)},
+	} {
+		c.Edition.Expires = test.keys
+		text, err := pagetext.HTML(c)
+		if want := `id="expires" datetime="` + test.want.Format(time.RFC3339); err != nil || !strings.Contains(string(text), want) {
+			t.Errorf("keys until %v: no %s, %v", test.keys, want, err)
+		}
+	}
+}
+
 // TestNoConversions checks that no text becomes markup except constants of the package.
 func TestNoConversions(t *testing.T) {
 	files, err := os.ReadDir(".")

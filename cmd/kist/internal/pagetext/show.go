@@ -77,7 +77,7 @@ type (
 
 func (c Channel) show() (shownChannel, error) {
 	m := c.Manifest
-	s := shownChannel{Name: m.Channel, URL: c.URL, Serial: m.Serial, Issued: timeOf(m.Issued), Expires: timeOf(m.Expires), Files: c.Files}
+	s := shownChannel{Name: m.Channel, URL: c.URL, Serial: m.Serial, Issued: timeOf(m.Issued), Expires: timeOf(c.expiry()), Files: c.Files}
 	s.Tools = c.shownTools()
 	s.Summary = term.Count(len(s.Tools), "tool") + ", " + term.Count(len(m.Releases), "release")
 	for _, set := range m.Sets {
@@ -93,6 +93,14 @@ func (c Channel) show() (shownChannel, error) {
 	slices.SortStableFunc(s.Withdrawn, func(a, b shownWithdrawal) int { return b.Since.Compare(a.Since) })
 	s.Keys = c.shownKeys()
 	return s, c.addCommands(&s)
+}
+
+// expiry returns until when users accept the manifest: it and the keys document must be valid.
+func (c Channel) expiry() time.Time {
+	if keys := c.Edition.Expires; !keys.IsZero() && keys.Before(c.Manifest.Expires) {
+		return keys
+	}
+	return c.Manifest.Expires
 }
 
 // shownTools returns the tools by name, with their newest releases.

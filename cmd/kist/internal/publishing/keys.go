@@ -67,6 +67,7 @@ kist publish keys public/ --secret-key b.sec`,
 				if done.InForce && !done.Manifest.Reached() {
 					a.Warn("channel.toml is not signed by enough of these keys, so users refuse it: kist publish sign %s --secret-key FILE", host.QuoteWords(args[0]))
 				}
+				a.warnOfPage(d, args[0])
 				return publishtext.Keys{DryRun: a.Flags.DryRun, KeysSigned: done, Out: o.out, Dir: args[0]}, nil
 			})
 		},

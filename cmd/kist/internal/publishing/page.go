@@ -88,8 +88,7 @@ func (a *verbs) publishPage(dir, where string, v publish.Verification) (cli.Resu
 	if err != nil {
 		return nil, err
 	}
-	page := publish.Page{Manifest: c.Evidence.Mark.Digest, URL: at, Text: text}
-	size, err := d.PutPage(page, a.Flags.DryRun)
+	size, err := d.PutPage(publish.Page{URL: at, Text: text}, a.Flags.DryRun)
 	if err != nil {
 		return nil, err
 	}
