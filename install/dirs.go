@@ -9,6 +9,13 @@ import (
 // Dirs are the five base directories of the user.
 type Dirs = roots.Dirs
 
+// A Diagnosis says what is known of one of kist's directories, even of one with which Open
+// fails.
+type Diagnosis = roots.Diagnosis
+
+// Diagnose describes kist's directories. It changes nothing.
+func Diagnose(d Dirs, h Host) ([]Diagnosis, error) { return roots.Diagnose(d, h) }
+
 // Host describes the user who runs kist.
 type Host = roots.Host
 

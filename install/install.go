@@ -119,6 +119,14 @@ type EntryError = unpack.EntryError
 // A SpaceError reports, before anything was written, that there is not enough space.
 type SpaceError = download.SpaceError
 
+// Sandbox describes, for people, what would separate a Child that unpacks an archive from the
+// rest of the machine, and what is lacking of the best that kist can use. The error is a
+// *NoProcError if no Child can be started.
+func Sandbox(c Child) (level string, lacks []string, err error) {
+	got, lacks, err := sandbox.Available(c)
+	return got.String(), lacks, err
+}
+
 // ServeChild is the work of a Child.
 func ServeChild() int { return sandbox.Serve() }
 

@@ -79,14 +79,19 @@ type linkDir struct {
 // commandLinks returns the bin directory with the links of g, also those that lead to its
 // launcher.
 func (i *Installer) commandLinks(g record.Generation) (d linkDir, err error) {
-	d = linkDir{root: i.roots.Dir(roots.Bin), path: i.roots.Path(roots.Bin), top: ".", wanted: map[string]string{}, owns: i.isCommand}
-	for _, name := range g.Names() {
-		d.wanted[name] = i.command(name)
-	}
-	if len(d.wanted) > 0 {
+	if d = i.existingCommandLinks(g); len(d.wanted) > 0 {
 		d.root, err = i.roots.Create(roots.Bin)
 	}
 	return d, err
+}
+
+// existingCommandLinks is commandLinks, but does not create the directory.
+func (i *Installer) existingCommandLinks(g record.Generation) linkDir {
+	d := linkDir{root: i.roots.Dir(roots.Bin), path: i.roots.Path(roots.Bin), top: ".", wanted: map[string]string{}, owns: i.isCommand}
+	for _, name := range g.Names() {
+		d.wanted[name] = i.command(name)
+	}
+	return d
 }
 
 // aliases returns the directory of the stable paths of releases, with those in g.
@@ -214,11 +219,28 @@ func (i *Installer) isCopied(name, target string) bool {
 // dropLinks removes kist's own links from d, except those of wanted names, and the
 // directories of kist's that are then empty.
 func (i *Installer) dropLinks(d linkDir) error {
-	if d.root == nil {
-		return nil
+	names, dirs, err := d.surplus()
+	for _, name := range names {
+		switch removed := d.root.Remove(name); {
+		case removed == nil:
+			i.reached("link dropped")
+		case rootfs.IgnoreMissing(removed) != nil:
+			return errors.Join(err, removed)
+		}
 	}
-	var dirs []string
-	err := fs.WalkDir(d.root.FS(), d.top, func(p string, e fs.DirEntry, err error) error {
+	if d.root == nil {
+		return err
+	}
+	return errors.Join(err, rootfs.RemoveEmptyDirs(d.root, dirs...))
+}
+
+// surplus returns kist's own links in d, except those of wanted names, and the directories
+// of kist's in d, the innermost first.
+func (d linkDir) surplus() (names, dirs []string, err error) {
+	if d.root == nil {
+		return nil, nil, nil
+	}
+	err = fs.WalkDir(d.root.FS(), d.top, func(p string, e fs.DirEntry, err error) error {
 		switch {
 		case err != nil:
 			return rootfs.IgnoreMissing(err)
@@ -234,17 +256,39 @@ func (i *Installer) dropLinks(d linkDir) error {
 			return nil
 		}
 		target, err := linkTarget(d.root, p)
-		if err != nil || !d.owns(p, target) {
-			return err
+		if err == nil && d.owns(p, target) {
+			names = append(names, p)
 		}
-		if err := d.root.Remove(p); err != nil {
-			return rootfs.IgnoreMissing(err)
-		}
-		i.reached("link dropped")
-		return nil
+		return err
 	})
 	slices.Reverse(dirs)
-	return errors.Join(err, rootfs.RemoveEmptyDirs(d.root, dirs...))
+	return names, dirs, err
+}
+
+// lacking returns the wanted links that are missing or have another target, and those of
+// them whose names something else has.
+func (d linkDir) lacking() (missing, obstructed []string, err error) {
+	for _, name := range slices.Sorted(maps.Keys(d.wanted)) {
+		if d.root == nil {
+			missing = append(missing, name)
+			continue
+		}
+		target, err := linkTarget(d.root, name)
+		if err != nil {
+			return nil, nil, err
+		}
+		_, absent := d.root.Lstat(name)
+		switch {
+		case target == d.wanted[name]:
+		case d.owns(name, target) || errors.Is(absent, fs.ErrNotExist):
+			missing = append(missing, name)
+		case absent != nil:
+			return nil, nil, absent
+		default:
+			obstructed = append(obstructed, name)
+		}
+	}
+	return missing, obstructed, nil
 }
 
 // linkTarget returns the target of a link, or "" if there is no link of that name.

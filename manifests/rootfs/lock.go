@@ -73,6 +73,26 @@ func isLockFile(f *os.File) (bool, error) {
 	return err == nil && len(text) <= maxHolder && holderLine.Match(text), err
 }
 
+// Holder reports whether a process holds the lock name, and what the process wrote into the
+// file, as in a BusyError. It writes nothing, but holds the lock itself for a moment. A
+// missing file, or another one of that name, is a lock that nobody holds.
+func Holder(root *os.Root, name string) (holder string, held bool, err error) {
+	if is, err := IsLock(root, name); !is {
+		return "", false, err
+	}
+	f, err := OpenRegular(root, name)
+	if err != nil {
+		return "", false, IgnoreMissing(err)
+	}
+	defer f.Close()
+	busy, err := lockFile(f)
+	if err != nil || !busy {
+		unlockFile(f)
+		return "", false, err
+	}
+	return readHolder(f), true, nil
+}
+
 // A Lock is a lock that this process holds.
 type Lock struct {
 	root *os.Root

@@ -341,28 +341,36 @@ func (s Store) DropAll() error {
 
 // DropUncommitted drops the generations that a crash left uncommitted.
 func (s Store) DropUncommitted() error {
-	if s.Data == nil {
-		return nil
-	}
-	current, err := readCurrent(s.Data)
-	if err != nil {
-		return err
-	}
-	numbers, err := s.numbers()
-	if err != nil {
-		return err
-	}
+	numbers, err := s.uncommitted()
 	for _, n := range numbers {
-		switched, err := s.isCommitted(n)
-		if err != nil {
-			return err
-		}
-		if n == current || switched {
-			continue
-		}
 		if err := s.DropGeneration(n); err != nil {
 			return err
 		}
 	}
-	return nil
+	return err
+}
+
+// uncommitted returns the generations that are not current and never were.
+func (s Store) uncommitted() (never []uint64, err error) {
+	if s.Data == nil {
+		return nil, nil
+	}
+	current, err := readCurrent(s.Data)
+	if err != nil {
+		return nil, err
+	}
+	numbers, err := s.numbers()
+	if err != nil {
+		return nil, err
+	}
+	for _, n := range numbers {
+		switched, err := s.isCommitted(n)
+		if err != nil {
+			return nil, err
+		}
+		if n != current && !switched {
+			never = append(never, n)
+		}
+	}
+	return never, nil
 }

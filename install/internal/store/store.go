@@ -205,6 +205,25 @@ func (s Store) Mark(channel string) (verify.Mark, error) {
 	return m, nil
 }
 
+// Marks returns the marks of all channels, and the files of marks that cannot be read, with
+// the reason.
+func (s Store) Marks() (all []verify.Mark, damaged []Leftover, err error) {
+	names, err := list(s.State, Marks)
+	for _, name := range names {
+		channel, ok := strings.CutSuffix(name, ".json")
+		if !ok || rootfs.IsTemp(name) {
+			continue
+		}
+		m, err := s.Mark(channel)
+		if err != nil {
+			damaged = append(damaged, Leftover{filepath.Join(s.State.Name(), Marks, name), err.Error()})
+			continue
+		}
+		all = append(all, m)
+	}
+	return all, damaged, err
+}
+
 // MarkName returns the path of a channel's mark, below the state root.
 func MarkName(channel string) string { return path.Join(Marks, channel+".json") }
 

@@ -36,10 +36,20 @@ func stuckAt(root *os.Root, name string, err error) *Stuck {
 // lock.
 func (s Store) Sweep() (stuck []*Stuck) {
 	stuck = s.sweepStages()
-	for dir, root := range map[string]*os.Root{".": s.Data, Receipts: s.State, Marks: s.State} {
-		stuck = append(stuck, sweepTemps(root, dir)...)
+	for _, at := range s.tempDirs() {
+		stuck = append(stuck, sweepTemps(at.root, at.dir)...)
 	}
 	return stuck
+}
+
+// A tempDir is a directory in which an interrupted write leaves a temporary file.
+type tempDir struct {
+	root *os.Root
+	dir  string
+}
+
+func (s Store) tempDirs() []tempDir {
+	return []tempDir{{s.Data, "."}, {s.State, Receipts}, {s.State, Marks}}
 }
 
 func sweepTemps(root *os.Root, dir string) (stuck []*Stuck) {
