@@ -108,6 +108,20 @@ func crashes() []crash {
 			}
 		}, relocate},
 
+		{"a release that is made again", thenChanged("zig 1.0"), remake},
+		{"a release that is made again with launchers", func(w *world) {
+			switched(w)
+			w.spoil("zig 1.0")
+		}, remake},
+		{"a release that is made again after an update", func(w *world) {
+			updated(w)
+			w.spoil("zig 3.0")
+		}, remake},
+		{"mending", func(w *world) {
+			cut("install", "generation written")(w)
+			os.Remove(w.path(".local/bin/first"))
+		}, mend},
+
 		// The repair is killed too.
 		{"repair of an install", cut("install", "prefix published"), settle},
 		{"repair of an install that was in force", cut("install", "switched"), settle},
@@ -172,6 +186,53 @@ func updateFreely(from, to string) func(*world) error {
 		r, _ := w.find(from)
 		return w.try(plan.Change{Update: []plan.Update{{ID: r.ID, Release: w.proved(to)}}})
 	}
+}
+
+// thenChanged installs two releases, one of which the user then changes.
+func thenChanged(tool string) func(*world) {
+	return func(w *world) {
+		installed("first 1.0", "zig 1.0")(w)
+		w.spoil(tool)
+	}
+}
+
+// remake makes every release in force again that differs from its receipt.
+func remake(w *world) error {
+	i := w.kist()
+	defer i.Close()
+	for _, r := range w.state().Installed() {
+		_, drift, err := i.Verify(w.t.Context(), r.ID)
+		if err != nil {
+			return err
+		}
+		if len(drift) == 0 {
+			continue
+		}
+		receipt, err := i.Receipt(r.ID)
+		if err != nil {
+			return err
+		}
+		again := w.proved(r.Tool + " " + r.Version)
+		again.Tree = receipt.TreeDigest()
+		if err := w.try(plan.Change{Install: []manifests.Release{again}, Remake: []record.ID{r.ID}}); err != nil {
+			return err
+		}
+	}
+	return settle(w)
+}
+
+// mend repairs, and demands that nothing is left to repair.
+func mend(w *world) error {
+	i := w.kist()
+	defer i.Close()
+	if _, _, err := i.Repair(w.t.Context()); err != nil {
+		return err
+	}
+	left, err := i.Leftovers(w.state())
+	if err == nil && len(left) > 0 {
+		err = fmt.Errorf("left: %v", left)
+	}
+	return err
 }
 
 // gc frees every earlier release of zig. What it is called with is what is left to free.

@@ -65,13 +65,14 @@ func (s State) Superseded(keep int) (ids []record.ID) {
 	return ids
 }
 
-// free plans which releases of older generations are freed: those that the change names,
-// and, if a release leaves the generation, those that it does not keep.
+// free plans which releases of older generations are freed: those that the change names
+// or remakes, and, unless it remakes some, if a release leaves the generation, those that it does not keep.
 func (p *Plan) free(s State) {
-	if leaves := len(p.Leave) > 0 || p.Goto != 0; leaves && p.Change.Keep != nil {
+	leaves := len(p.Leave) > 0 || p.Goto != 0
+	if remakes := len(p.Change.Remake) > 0; leaves && !remakes && p.Change.Keep != nil {
 		p.Free = s.switchedTo(p.Predicted).Superseded(*p.Change.Keep)
 	}
-	for _, id := range p.Change.Free {
+	for _, id := range slices.Concat(p.Change.Free, p.Change.Remake) {
 		r, ok := s.Receipts[id]
 		if ok && !r.Removed && !p.Predicted.Has(id) && !slices.Contains(p.Free, id) {
 			p.Free = append(p.Free, id)

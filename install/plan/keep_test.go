@@ -206,3 +206,62 @@ func TestFreeingKeepsInvariants(t *testing.T) {
 		}
 	})
 }
+
+// A release that is made again takes the place of the one that differs, which is freed: no
+// older generation can bring it back. Its default, and what it follows, stay.
+func TestRemakeReplacesAndFrees(t *testing.T) {
+	m := newMachine()
+	m.mustApply(t, install(release("acme", "a", "1", "a")))
+	m.mustApply(t, install(release("acme", "b", "1", "b")))
+	old := m.id(t, "acme/a@1")
+	followed := m.Receipts[old]
+	followed.Requested = "stable"
+	m.Receipts[old] = followed
+	m.mustApply(t, install(release("acme", "a", "2", "a2")))
+	before := m.summary()
+
+	m.mustApply(t, install(release("acme", "a", "1", "a"))) // honest twin: nothing is to be made again
+	if id := m.id(t, "acme/a@1"); id != old || m.summary() != before {
+		t.Fatalf("without Remake: %s, %s", id, m.summary())
+	}
+	p, err := plan.Make(m.State, plan.Change{Install: []manifests.Release{release("acme", "a", "1", "a")}, Remake: []record.ID{old}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(p.Install) != 1 || p.Install[0].Release.Requested != "stable" || !p.Install[0].Default || p.Install[0].Base != "" {
+		t.Errorf("it installs %+v", p.Install)
+	}
+	if !slices.Equal(p.Free, []record.ID{old}) || !slices.Equal(p.Leave, []record.ID{old}) || len(p.Remove) > 0 {
+		t.Errorf("it frees %v, lets go %v, removes %v", p.Free, p.Leave, p.Remove)
+	}
+	m.mustApply(t, plan.Change{Install: []manifests.Release{release("acme", "a", "1", "a")}, Remake: []record.ID{old}})
+	if m.summary() != before {
+		t.Errorf("afterwards %s, before %s", m.summary(), before)
+	}
+	for n, g := range m.Generations {
+		if g.Has(old) {
+			t.Errorf("generation %d still names %s", n, old)
+		}
+	}
+}
+
+// A release that is made again is no update: the earlier release stays, and rollback returns
+// to it.
+func TestRemakeKeepsEarlierReleases(t *testing.T) {
+	m := newMachine()
+	m.mustApply(t, install(release("acme", "a", "1", "a")))
+	m.mustApply(t, m.update("a", "1", "2", 1))
+	m.mustApply(t, install(release("acme", "b", "1", "b")))
+	keep := 1
+	m.mustApply(t, plan.Change{Install: []manifests.Release{release("acme", "a", "2", "a")}, Remake: []record.ID{m.id(t, "acme/a@2")}, Keep: &keep})
+	if got := m.earlier(); got != "a@1:1" {
+		t.Errorf("earlier: %q", got)
+	}
+	if got := m.summary(); got != "acme/a@2* acme/b@1* a=2 b=1" {
+		t.Errorf("in force: %s", got)
+	}
+	m.mustApply(t, plan.Change{Rollback: true})
+	if got := m.summary(); got != "acme/a@1* a=1" {
+		t.Errorf("rolled back to %s", got)
+	}
+}

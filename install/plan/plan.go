@@ -68,6 +68,9 @@ type Change struct {
 	// Free holds releases that only older generations name, and whose files are to be
 	// removed. A release that is in force by now is passed over.
 	Free []record.ID
+	// Remake holds releases in force whose files differ from their receipts. Each is
+	// replaced by the release of Install that has its version, and then freed.
+	Remake []record.ID
 }
 
 // Empty reports whether c requests nothing, regardless of what is installed.
@@ -244,8 +247,8 @@ func (p *Plan) install(s State, r manifests.Release, links Links) {
 		if have.Version != r.Version || have.Platform != r.Platform || slices.Contains(p.Leave, id) {
 			continue
 		}
-		if s.Gone[id] {
-			p.Leave = append(p.Leave, id) // keep what remains: perhaps its file system is just not mounted
+		if s.Gone[id] || slices.Contains(p.Change.Remake, id) {
+			p.Leave = append(p.Leave, id) // of what is gone, keep what remains: perhaps its file system is just not mounted
 			in.Release.Requested = have.Requested
 			in.Default = in.Default || s.Current.Defaults[key] == id
 			continue

@@ -99,10 +99,10 @@ func (s State) Unreferenced() (ids []record.ID) {
 }
 
 // nearestRemaining returns the number of the first generation, from the current one
-// back, that names no release of p.Remove; zero if there is none.
+// back, that names no release that p removes or remakes; zero if there is none.
 func (s State) nearestRemaining(p Plan) uint64 {
 	n := s.Current.Number
-	for n != 0 && slices.ContainsFunc(p.Remove, s.Generations[n].Has) {
+	for n != 0 && slices.ContainsFunc(slices.Concat(p.Remove, p.Change.Remake), s.Generations[n].Has) {
 		n = s.Generations[n].Parent
 	}
 	if _, ok := s.Generations[n]; !ok {
