@@ -17,11 +17,7 @@ import (
 // an error, since it may name a program to run. Errors are *config.Error; what the other
 // file says is returned nevertheless.
 func (d BaseDirs) ReadConfig(user install.Host) (c config.Config, err error) {
-	files := []string{filepath.Join(d.Dirs.Config, "kist", config.File)}
-	if d.Machine != "" {
-		files = append(files, filepath.Join(d.Machine, config.File))
-	}
-	for _, file := range files {
+	for _, file := range d.ConfigFiles() {
 		one, failed := d.readConfig(file, user)
 		if err == nil {
 			err = failed
@@ -29,6 +25,32 @@ func (d BaseDirs) ReadConfig(user install.Host) (c config.Config, err error) {
 		c = c.With(one)
 	}
 	return c, err
+}
+
+// ConfigFiles returns the paths of the config.toml of the user and of the machine, which need
+// not exist.
+func (d BaseDirs) ConfigFiles() []string {
+	files := []string{filepath.Join(d.Dirs.Config, "kist", config.File)}
+	if d.Machine != "" {
+		files = append(files, filepath.Join(d.Machine, config.File))
+	}
+	return files
+}
+
+// CheckConfig returns why one of ConfigFiles cannot be used, as ReadConfig does. If it does
+// not exist, the error matches fs.ErrNotExist.
+func (d BaseDirs) CheckConfig(file string, user install.Host) error {
+	if _, _, err := readRegular(file, config.MaxFile); errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	_, err := d.readConfig(file, user)
+	return err
+}
+
+// ReadSmall reads the regular file at a path, of at most 1 MiB. Its errors do not name it.
+func ReadSmall(path string) ([]byte, error) {
+	data, _, err := readRegular(path, maxSmall)
+	return data, err
 }
 
 func (d BaseDirs) readConfig(file string, user install.Host) (config.Config, error) {
