@@ -23,7 +23,7 @@ func verbs(run *cli.App) []*cobra.Command {
 		a.ensureCommand(), a.projectCommand(), a.pinCommand(), a.lockCommand(), a.treeDigestCommand(), a.shimsCommand(),
 		a.defaultCommand(), a.rollbackCommand(), a.runCommand(), a.envCommand(), a.whichCommand(),
 		a.verifyCommand(), a.auditCommand(), a.showCommand(), a.provenanceCommand(), a.sbomCommand(), a.inventoryCommand(), a.checkSignatureCommand(), a.channelCommand(),
-		a.gcCommand(), a.cacheCommand(), a.repairCommand(), a.cacheKeyCommand(), a.dirsCommand(), a.completionCommand(), a.manCommand(), a.selfCommand(), a.versionCommand(),
+		a.gcCommand(), a.cacheCommand(), a.doctorCommand(), a.repairCommand(), a.cacheKeyCommand(), a.dirsCommand(), a.completionCommand(), a.manCommand(), a.selfCommand(), a.versionCommand(),
 	}, publishing.Commands(run)...)
 }
 

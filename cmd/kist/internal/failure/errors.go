@@ -39,8 +39,7 @@ func Drift(releases []string) error {
 	if len(releases) == 1 {
 		text = releases[0] + " is not as it was installed"
 	}
-	refs := strings.Join(releases, " ")
-	return &plainError{"drift", text, fmt.Sprintf("kist uninstall %s removes what is unchanged; then kist install %s puts it back", refs, strings.ReplaceAll(refs, "@", "@="))}
+	return &plainError{"drift", text, "kist repair makes it again as it was; what was changed or added stays, and is listed"}
 }
 
 // NotLocked returns the error for a release that is not what kist.lock names.

@@ -371,6 +371,9 @@ func hints() []hintRow {
 			return ""
 		}),
 		hintFor("gone", func(e *install.MissingError, _ Context) string { return PutBack(e) }),
+		hintFor("drift", func(e *toolset.ReissuedError, _ Context) string {
+			return fmt.Sprintf("ask its publisher why; kist uninstall %s removes what is unchanged, and kist install %s then installs the other files", e.Release, strings.ReplaceAll(e.Release, "@", "@="))
+		}),
 		fixedHint[*toolset.GoneStoreError]("gone", "kist default TOOL@VERSION chooses a version that is installed; kist list shows them"),
 		hintFor("gone", func(e *plan.GoneError, _ Context) string {
 			if e.Generation != 0 {

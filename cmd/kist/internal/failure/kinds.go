@@ -37,7 +37,7 @@ func Kinds() []Kind {
 		{"internal", 1, NoVerdict, "a bug in kist", "this is a bug in kist; please report it with the output of the same command with -v"},
 		{"kept", 10, NoVerdict, "done, but files were kept that were changed, or are not kist's", "look at them, and delete what you do not need"},
 		{"drift", 1, NoVerdict, "a file is not as it was installed", ""},
-		{"findings", 1, NoVerdict, "something is known against what is installed", ""},
+		{"findings", 1, NoVerdict, "something is wrong, or known against what is installed", ""},
 		{"child", 1, NoVerdict, "the process that unpacks ended early", "if memory is short, run the same command again when more is free; otherwise please report it, with the name of the file"},
 		{"lock", 1, NoVerdict, "kist.lock does not answer what the project asks for", "kist lock brings it up to date; look at what it changes before you commit it"},
 		{"evidence", 1, NoVerdict, "what would prove a release again is missing", ""},

@@ -30,6 +30,7 @@ import (
 type Printer struct {
 	JSON       bool   // the result is printed as JSON, and no messages but warnings
 	Quiet      bool   // no messages but warnings
+	NoWarnings bool   // no warnings either: the result holds them
 	Verbose    bool   // details, too
 	NoProgress bool   // no progress
 	Color      string // "always", "never", or "auto": where the stream is a terminal that shows it
@@ -79,7 +80,7 @@ func (p *Printer) Warn(format string, args ...any) {
 	text := Sprintf(format, args...)
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.warned[text] {
+	if p.warned[text] || p.NoWarnings {
 		return
 	}
 	if p.warned == nil {
