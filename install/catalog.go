@@ -160,7 +160,9 @@ func (i *Installer) putMark(ctx context.Context, m verify.Mark, renew bool) erro
 
 // FirstSeen returns when this machine first met r, which states no date: when the same
 // version was installed, or when FirstSeen was first called for it. It stores that in the
-// channel's mark, unless nothing may be stored.
+// channel's mark, unless nothing may be stored. The clock counts as never earlier than the
+// newest accepted manifest and the signatures that name r: if it has lost the date, what is
+// new would otherwise look old for ever after.
 func (i *Installer) FirstSeen(ctx context.Context, ch manifests.Channel, r manifests.Release) (time.Time, error) {
 	have, err := i.Mark(ch)
 	if err != nil {
@@ -171,6 +173,11 @@ func (i *Installer) FirstSeen(ctx context.Context, ch manifests.Channel, r manif
 		return time.Time{}, err
 	}
 	name, first := r.Tool+"@"+r.Version, i.o.Now
+	for _, at := range append(signedAt(r.Evidence), have.Issued) {
+		if first.Before(at) {
+			first = at
+		}
+	}
 	seen, known := have.Sights[name]
 	if known && seen.Before(first) {
 		first = seen
@@ -193,6 +200,14 @@ func (i *Installer) FirstSeen(ctx context.Context, ch manifests.Channel, r manif
 	}
 	have.Channel = ch.Name
 	return first, i.store().PutMark(have.WithSight(name, first))
+}
+
+// signedAt returns when the signatures over the document that e ends in were made.
+func signedAt(e verify.Evidence) (all []time.Time) {
+	for _, s := range e.Root().Signers {
+		all = append(all, s.Created)
+	}
+	return all
 }
 
 // Withdrawn returns what a channel withdrew when its manifest was last proved: nothing if

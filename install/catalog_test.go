@@ -326,9 +326,28 @@ func TestFirstSeen(t *testing.T) {
 	seen("0.14.1", w.now)
 	second := w.now
 	w.now = first // the clock set back makes nothing older than it was
-	seen("0.14.2", first)
+	seen("0.14.2", f.mark.Issued)
 	w.now = second.AddDate(0, 0, 1)
 	seen("0.14.1", second)
+
+	// The clock is never earlier than the newest accepted manifest: a machine whose clock has
+	// lost the date does not make what it meets then look old for ever.
+	w.now = first.AddDate(-50, 0, 0)
+	seen("0.15.0", f.mark.Issued)
+	w.now = second.AddDate(0, 0, 1)
+	seen("0.15.0", f.mark.Issued)
+
+	// So are the signatures that name the release, if the channel has no dates of its own.
+	ch = manifests.Channel{Name: "lists", Source: &feed{}}
+	made := first.AddDate(0, 0, -3)
+	signed := manifests.Release{Tool: "zig", Version: "1.0", Evidence: verify.Evidence{Kind: verify.ByDetached, Signers: []verify.Signer{{Created: made}}}}
+	for _, now := range []time.Time{first.AddDate(-50, 0, 0), first} {
+		w.now = now
+		if got, err := w.kist().FirstSeen(t.Context(), ch, signed); err != nil || !got.Equal(made) {
+			t.Errorf("at %v: first seen at %v, %v; want %v", now, got, err, made)
+		}
+	}
+	w.now = second.AddDate(0, 0, 1)
 
 	// A channel without marks has one for what was seen.
 	ch = manifests.Channel{Name: "plain", Source: &feed{}}
