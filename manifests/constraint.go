@@ -67,13 +67,19 @@ func ParseConstraint(text string) (Constraint, error) {
 // String returns the text that c was parsed from.
 func (c Constraint) String() string { return c.text }
 
-// Holds reports whether version is in c. compare orders versions as the channel of the tool
-// does; nil: CompareVersions.
-func (c Constraint) Holds(version string, compare func(a, b string) int) bool {
+// An Order relates the versions of a channel to those that a Constraint states. The zero
+// Order is that of CompareVersions and MatchesVersion.
+type Order struct {
+	Compare func(version, stated string) int        // as cmp.Compare
+	Matches func(asked string, version string) bool // as MatchesVersion
+}
+
+// Holds reports whether version, of a channel with the given order, is in c.
+func (c Constraint) Holds(version string, order Order) bool {
 	for _, all := range c.any {
 		holds := true
 		for _, one := range all {
-			holds = holds && one.holds(version, compare)
+			holds = holds && one.holds(version, order)
 		}
 		if holds {
 			return true
@@ -82,13 +88,15 @@ func (c Constraint) Holds(version string, compare func(a, b string) int) bool {
 	return false
 }
 
-func (c comparison) holds(version string, compare func(a, b string) int) bool {
-	switch c.operator {
-	case "":
-		return MatchesVersion(c.version, version)
-	case "=":
-		return version == c.version
+func (c comparison) holds(version string, in Order) bool {
+	if c.operator == "" || c.operator == "=" {
+		matches := in.Matches
+		if matches == nil {
+			matches = MatchesVersion
+		}
+		return matches(c.operator+c.version, version)
 	}
+	compare := in.Compare
 	if compare == nil {
 		if !Ordered(version) {
 			return false
@@ -114,7 +122,7 @@ func Withdrawn(list []verify.Withdrawal, tool, version string) (verify.Withdrawa
 		if w.Tool != tool {
 			continue
 		}
-		if c, err := ParseConstraint(w.Versions); err == nil && c.Holds(version, nil) {
+		if c, err := ParseConstraint(w.Versions); err == nil && c.Holds(version, Order{}) {
 			return w, true
 		}
 	}

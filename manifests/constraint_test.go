@@ -30,17 +30,17 @@ func TestConstraintHolds(t *testing.T) {
 			continue
 		}
 		for _, v := range strings.Fields(test.in) {
-			if !c.Holds(v, nil) {
+			if !c.Holds(v, manifests.Order{}) {
 				t.Errorf("%s does not hold %s", test.text, v)
 			}
 		}
 		for _, v := range strings.Fields(test.out) {
-			if c.Holds(v, nil) {
+			if c.Holds(v, manifests.Order{}) {
 				t.Errorf("%s holds %s", test.text, v)
 			}
 		}
 	}
-	if (manifests.Constraint{}).Holds("1.0", nil) {
+	if (manifests.Constraint{}).Holds("1.0", manifests.Order{}) {
 		t.Error("the zero constraint holds a version")
 	}
 }
@@ -67,7 +67,7 @@ func TestConstraintsDivideVersions(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			return c.Holds(v, nil)
+			return c.Holds(v, manifests.Order{})
 		}
 		if holds("<") == holds(">=") || holds(">") == holds("<=") || holds("<") && holds(">") || holds("=") && v != at {
 			t.Errorf("%s at %s: < %v, <= %v, > %v, >= %v", v, at, holds("<"), holds("<="), holds(">"), holds(">="))
@@ -97,9 +97,9 @@ func FuzzConstraint(f *testing.F) {
 		if len(text) > manifests.MaxConstraint || c.String() != text {
 			t.Errorf("%q is read as %q", text, c)
 		}
-		c.Holds(version, nil)
+		c.Holds(version, manifests.Order{})
 		either, err := manifests.ParseConstraint(text + " || =" + "9.9.9-fuzz")
-		if err == nil && (!either.Holds("9.9.9-fuzz", nil) || c.Holds(version, nil) && !either.Holds(version, nil)) {
+		if err == nil && (!either.Holds("9.9.9-fuzz", manifests.Order{}) || c.Holds(version, manifests.Order{}) && !either.Holds(version, manifests.Order{})) {
 			t.Errorf("%q or one more version holds less", text)
 		}
 	})

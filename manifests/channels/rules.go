@@ -189,11 +189,10 @@ func (r Rules) MinimumAge() time.Duration { return r.minimumAge }
 // File returns the path of the policy file.
 func (r Rules) File() string { return r.file }
 
-// Denied returns the denial of a release, if there is one. compare orders the versions of
-// its channel; nil: manifests.CompareVersions.
-func (r Rules) Denied(channel, tool, version string, compare func(a, b string) int) (Denial, bool) {
+// Denied returns the denial of a release, if there is one. order is that of its channel.
+func (r Rules) Denied(channel, tool, version string, order manifests.Order) (Denial, bool) {
 	for _, d := range r.denied {
-		if d.Tool == tool && (d.Channel == "" || d.Channel == channel) && d.Holds(version, compare) {
+		if d.Tool == tool && (d.Channel == "" || d.Channel == channel) && d.Holds(version, order) {
 			return d, true
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/kist-tools/kist/manifests"
 	"github.com/kist-tools/kist/manifests/channels"
 	"github.com/kist-tools/kist/verify"
 	"github.com/kist-tools/kist/verify/verifytest"
@@ -136,7 +137,7 @@ func FuzzRules(f *testing.F) {
 			t.Fatalf("%+v lowers the threshold", r)
 		}
 		if err == nil {
-			r.Denied("go", "go", "1.26.2", nil)
+			r.Denied("go", "go", "1.26.2", manifests.Order{})
 			if r.MinimumAge() < 0 || r.MinimumAge() > channels.MaxAge {
 				t.Fatalf("a minimum age of %v", r.MinimumAge())
 			}
@@ -166,7 +167,7 @@ func TestDenied(t *testing.T) {
 		{"acme", "trivy", "0.69.4", true}, {"acme", "trivy", "0.69.5", false}, {"bolt", "trivy", "0.69.4", false},
 		{"go", "go", "1.26.2", true}, {"mirror", "go", "1.25.9", true}, {"go", "go", "1.26.3", false}, {"go", "gofmt", "1.26.2", false},
 	} {
-		if d, ok := r.Denied(test.channel, test.tool, test.version, nil); ok != test.denied || ok && d.File != "policy.toml" {
+		if d, ok := r.Denied(test.channel, test.tool, test.version, manifests.Order{}); ok != test.denied || ok && d.File != "policy.toml" {
 			t.Errorf("%+v: %+v, %v", test, d, ok)
 		}
 	}

@@ -158,3 +158,21 @@ func matchesRequest(asked, v string) bool {
 	}
 	return asked == ""
 }
+
+// Order returns the order by which versions are compared with those that a policy file
+// states: dpkg's, but without the epoch and the revision if the stated version has none,
+// because people write the number of the tool. What a version means without an operator,
+// or with "=", is what it means on the command line.
+func Order() manifests.Order { return manifests.Order{Compare: compareStated, Matches: matchesRequest} }
+
+func compareStated(version, stated string) int {
+	epoch, _, revision := splitVersion(stated)
+	haveEpoch, _, haveRevision := splitVersion(version)
+	if epoch == "" {
+		version = strings.TrimPrefix(version, haveEpoch+":")
+	}
+	if revision == "" {
+		version = strings.TrimSuffix(version, "-"+haveRevision)
+	}
+	return Compare(version, stated)
+}

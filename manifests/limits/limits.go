@@ -184,12 +184,12 @@ func (l Limits) Forbids(c Candidate) error {
 	if w, ok := manifests.Withdrawn(c.Withdrawn, c.Tool, c.Version); ok {
 		return &WithdrawnError{c.Channel, c.Version, w}
 	}
-	var compare func(a, b string) int
+	var order manifests.Order
 	if c.Debian {
-		compare = debian.Compare
+		order = debian.Order()
 	}
 	for _, r := range l.Rules {
-		if d, ok := r.Denied(c.Channel, c.Tool, c.Version, compare); ok {
+		if d, ok := r.Denied(c.Channel, c.Tool, c.Version, order); ok {
 			return &DeniedError{c.Channel, c.Tool, c.Version, d}
 		}
 	}

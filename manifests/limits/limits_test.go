@@ -29,6 +29,9 @@ func machine(t *testing.T, policies ...string) limits.Limits {
 
 var zig = limits.Candidate{Channel: "acme", Tool: "zig", Version: "0.14.0"}
 
+// The epoch is Debian's own; people write the number of the tool.
+var debianGo = limits.Candidate{Channel: "debian-bookworm", Tool: "go", Version: "2:1.19.8-2", Debian: true}
+
 func TestTheHighestMinimumAgeCounts(t *testing.T) {
 	for _, test := range []struct {
 		machine, user string
@@ -95,6 +98,17 @@ func TestForbids(t *testing.T) {
 		{"another tool denied", `deny = ["zag@<0.15"]`, "", nil, zig, ""},
 		{"in dpkg's order", `deny = ["gcc@<4:12.2.0-4"]`, "", nil, limits.Candidate{Channel: "debian-bookworm", Tool: "gcc", Version: "4:12.2.0-3", Debian: true}, "is denied by"},
 		{"not in dpkg's order", `deny = ["gcc@<4:12.2.0-4~bpo"]`, "", nil, limits.Candidate{Channel: "debian-bookworm", Tool: "gcc", Version: "4:12.2.0-4", Debian: true}, ""},
+		{"below a number without an epoch", `deny = ["go@<1.26.3"]`, "", nil, debianGo, "is denied by"},
+		{"not below a number without an epoch", `deny = ["go@<1.19"]`, "", nil, debianGo, ""},
+		{"not above a number without an epoch", `deny = ["go@>=1.20"]`, "", nil, debianGo, ""},
+		{"above an epoch", `deny = ["go@>1:1.20"]`, "", nil, debianGo, "is denied by"},
+		{"by what the command line calls it", `deny = ["go@1.19"]`, "", nil, debianGo, "is denied by"},
+		{"by a part of what the command line calls it", `deny = ["go@1"]`, "", nil, debianGo, "is denied by"},
+		{"by its upstream number", `deny = ["go@=1.19.8"]`, "", nil, debianGo, "is denied by"},
+		{"another upstream number", `deny = ["go@=1.19"]`, "", nil, debianGo, ""},
+		{"by all of it", `deny = ["go@=2:1.19.8-2"]`, "", nil, debianGo, "is denied by"},
+		{"another revision", `deny = ["go@=2:1.19.8-1"]`, "", nil, debianGo, ""},
+		{"another epoch", `deny = ["go@1:1.19"]`, "", nil, debianGo, ""},
 	} {
 		test.c.Withdrawn = test.withdrawn
 		err := machine(t, test.machine, test.user).Forbids(test.c)

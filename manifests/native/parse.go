@@ -133,7 +133,7 @@ func (m *Manifest) parseWithdrawn(t *tomldoc.Table) error {
 		w.ReplacedBy = t.Text("replaced_by")
 		if err := manifests.ValidVersion(w.ReplacedBy); err != nil {
 			t.Fail("replaced_by: %v", err)
-		} else if versions.Holds(w.ReplacedBy, nil) {
+		} else if versions.Holds(w.ReplacedBy, manifests.Order{}) {
 			t.Fail("replaced_by: %s is withdrawn too", w.ReplacedBy)
 		}
 	}

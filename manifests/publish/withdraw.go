@@ -44,7 +44,7 @@ func (d Dir) Withdraw(w verify.Withdrawal) (Withdrawn, error) {
 			continue
 		}
 		known, offered = true, offered || r.Version == w.ReplacedBy
-		if versions.Holds(r.Version, nil) {
+		if versions.Holds(r.Version, manifests.Order{}) {
 			done.Releases, done.Labels = append(done.Releases, r.Version), append(done.Labels, r.Labels...)
 		}
 	}
