@@ -268,6 +268,11 @@ type Release struct {
 func Prove(ctx context.Context, c *copies.Copier, b *Bundle, scratch *os.Root) (found Shown, err error) {
 	files := filesOf{b}
 	p := c.NewProver(files, scratch)
+	type answer struct {
+		release string
+		proved  bool
+	}
+	listed := map[answer]bool{} // one release may answer several requests
 	for _, held := range b.Releases {
 		r, ok, err := p.Release(ctx, held)
 		var unknown interface{ Kind() string }
@@ -289,8 +294,8 @@ func Prove(ctx context.Context, c *copies.Copier, b *Bundle, scratch *os.Root) (
 				}
 			}
 		}
-		// One release may answer several requests.
-		if !slices.ContainsFunc(found.Releases, func(have Release) bool { return have.String() == held.String() && have.Proved == ok }) {
+		if is := (answer{held.String(), ok}); !listed[is] {
+			listed[is] = true
 			found.Releases = append(found.Releases, one)
 		}
 	}

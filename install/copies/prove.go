@@ -97,18 +97,23 @@ type Prover struct {
 	// versions and platforms are those of the releases that were proved.
 	versions  map[string]bool
 	platforms map[manifests.Platform]bool
-	read      []string // names of the files that the release in question read
-	lacking   []string // names of recorded files that it asked for and that are missing
+	read      []string               // names of the files that the release in question read
+	lacking   []string               // names of recorded files that it asked for and that are missing
+	manifests map[string]*manifestOf // by native channel
 }
 
 // NewProver returns a Prover of files. scratch is an empty directory for what does not fit
 // in memory.
 func (c *Copier) NewProver(files Files, scratch *os.Root) *Prover {
-	p := &Prover{by: c, files: files, checked: map[string]bool{}, proofs: map[string]verify.Evidence{}, versions: map[string]bool{}, platforms: map[manifests.Platform]bool{}}
-	c.Desk.Transport, c.Desk.Uncached, c.Desk.Indices = copiesOnly{p}, true, nil
+	p := &Prover{by: c, files: files, checked: map[string]bool{}, proofs: map[string]verify.Evidence{}, versions: map[string]bool{}, platforms: map[manifests.Platform]bool{},
+		manifests: map[string]*manifestOf{}}
+	c.Desk.Transport, c.Desk.Uncached, c.Desk.Frozen, c.Desk.Indices = copiesOnly{p}, true, true, nil
 	p.cache = c.cache(scratch, c.Desk.Transport)
 	return p
 }
+
+// A manifestOf is what reading the manifest of a native channel took.
+type manifestOf struct{ read, lacking []string } // as in Prover
 
 // copiesOnly is the transport of a Prover: it has the copies, and nothing else.
 type copiesOnly struct{ p *Prover }
@@ -169,6 +174,15 @@ func (p *Prover) Release(ctx context.Context, held Release) (r manifests.Release
 	q := desk.Request(trust.Ref{Name: held.Tool, Version: held.Asked})
 	q.Components, q.Targets, q.Profile, q.Glibc = held.Components, held.Targets, held.Profile, ""
 	r, err = desk.Resolve(ctx, b, q)
+	if b.Settings != nil && b.Settings.Format == "native" { // whose manifest is read only once
+		m := p.manifests[held.Channel]
+		if m == nil {
+			m = &manifestOf{}
+			p.manifests[held.Channel] = m
+		}
+		m.read, m.lacking = append(m.read, p.read...), append(m.lacking, p.lacking...)
+		p.read, p.lacking = m.read, m.lacking
+	}
 	switch {
 	case ctx.Err() != nil:
 		return r, false, ctx.Err()

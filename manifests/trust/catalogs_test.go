@@ -116,6 +116,50 @@ func TestChannelIsAskedOnce(t *testing.T) {
 	}
 }
 
+// A bundle may say that it is for thousands of releases of one channel: its manifest, which
+// may be large, is proved once. Without Frozen, Transport sees what each request reads.
+func TestFrozenManifestIsProvedOnce(t *testing.T) {
+	for _, test := range []struct {
+		frozen bool
+		asked  int
+	}{{true, 1}, {false, 10}} {
+		d, u, from := newFleet(t)
+		d.Uncached, d.Frozen = true, test.frozen
+		b, err := d.Named(t.Context(), "fleet")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for n := range 10 {
+			tool := fmt.Sprintf("tool%d", n)
+			if r, err := d.Resolve(t.Context(), b, d.Request(trust.Ref{Name: tool})); err != nil || r.Tool != tool {
+				t.Errorf("%s: %s, %v", tool, r.Tool, err)
+			}
+		}
+		if n := from.asked["https://fleet.example/channel.toml"]; n != test.asked {
+			t.Errorf("frozen %v: the manifest was asked for %d times", test.frozen, n)
+		}
+		// Nor is one that is refused, and what was remembered online proves no copy.
+		d, u, from = newFleet(t)
+		if b, err = d.Named(t.Context(), "fleet"); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := d.Fetch(t.Context(), b, d.Request(trust.Ref{})); err != nil {
+			t.Fatal(err)
+		}
+		u.Files["https://fleet.example/channel.toml"] = []byte("changed")
+		d.Uncached, d.Frozen = true, test.frozen
+		clear(from.asked)
+		for range 10 {
+			if _, err := d.Resolve(t.Context(), b, d.Request(trust.Ref{Name: "tool1"})); !errors.Is(err, verify.ErrUntrusted) {
+				t.Errorf("a changed manifest: %v", err)
+			}
+		}
+		if n := from.asked["https://fleet.example/channel.toml"]; test.frozen == (n >= 10) {
+			t.Errorf("frozen %v: the refused manifest was asked for %d times", test.frozen, n)
+		}
+	}
+}
+
 // A channel that failed is not asked again in the same command. What is cached still
 // serves what needs no network, and another command asks again.
 func TestFailedChannelIsAskedOnce(t *testing.T) {

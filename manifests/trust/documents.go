@@ -26,7 +26,10 @@ func (d *Desk) Fetch(ctx context.Context, b Binding, q manifests.Request) (manif
 		})
 		return cat, err
 	}
-	if d.Uncached {
+	switch {
+	case d.Uncached && d.Frozen && b.isNative():
+		return d.frozen.of(b.Name).fetch(b, q, get)
+	case d.Uncached:
 		return get()
 	}
 	return d.catalogs.of(b.Name).fetch(b, q, get)

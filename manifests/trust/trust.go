@@ -57,13 +57,17 @@ type Desk struct {
 	// Transport sees all that clients need. Indices then keeps package indices, and may
 	// be nil.
 	Uncached bool
-	Indices  debian.Cache
+	// Frozen says, with Uncached, that what Transport answers never changes, so that the
+	// manifest of a native channel is read and proved once for all requests.
+	Frozen  bool
+	Indices debian.Cache
 
 	Notify     func(line, cause string) // cause is a detail of line, and may be empty
 	Warn       func(text string)
 	KeysStored func() // called after new keys of a channel were stored
 
 	catalogs  catalogs
+	frozen    catalogs // with Frozen
 	rulesOnce sync.Once
 	rules     []channels.Rules
 	rulesErr  error
