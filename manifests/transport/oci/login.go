@@ -28,6 +28,9 @@ type repository struct {
 type shown struct {
 	origin string // scheme and host
 	transport.Authorization
+	// only says that other origins, after redirects, are shown nothing at all: not even
+	// what the user's settings have for them.
+	only bool
 }
 
 type shownKey struct{}
@@ -35,10 +38,11 @@ type shownKey struct{}
 // authorize is the CredentialFunc of all requests: what a repository found for the origin
 // of u, else what the user's settings have for u.
 func (t *Transport) authorize(ctx context.Context, u *url.URL) (transport.Authorization, error) {
-	if s, ok := ctx.Value(shownKey{}).(shown); ok && s.origin == u.Scheme+"://"+u.Host {
+	s, ok := ctx.Value(shownKey{}).(shown)
+	if ok && s.origin == u.Scheme+"://"+u.Host {
 		return s.Authorization, nil
 	}
-	if t.c.Credential == nil {
+	if t.c.Credential == nil || ok && s.only {
 		return transport.Authorization{}, nil
 	}
 	return t.c.Credential(ctx, u)
@@ -51,7 +55,7 @@ func (r repository) do(ctx context.Context, ask func(ctx context.Context, base s
 		origin := r.t.origin(r.host)
 		with := ctx
 		if a, ok := r.t.login(r); ok {
-			with = context.WithValue(ctx, shownKey{}, shown{origin, a})
+			with = context.WithValue(ctx, shownKey{}, shown{origin: origin, Authorization: a})
 		}
 		err := ask(with, origin+"/v2/"+r.name+"/")
 		if _, plain := errors.AsType[tls.RecordHeaderError](err); plain && manifests.IsLoopback(r.host) && strings.HasPrefix(origin, "https:") {
@@ -114,8 +118,9 @@ func (r repository) ownLogin(ctx context.Context, origin string) (a transport.Au
 
 // fetchToken asks the server that the registry names for a token for this repository. The
 // user's login is shown to it, as the protocol wants: whoever runs the registry decides
-// who checks passwords for it. It must be asked by https, or be on this machine like the
-// registry.
+// who checks passwords for it. Nothing else is: the registry gets the token, and a login
+// that the user has at another registry must not buy it one there. The server must be asked
+// by https, or be on this machine like the registry.
 //
 // Source: Docker Registry v2 authentication via central service,
 // distribution.github.io/distribution/spec/auth/token.
@@ -142,10 +147,10 @@ func (r repository) fetchToken(ctx context.Context, origin string, parameters ma
 		return a, err
 	}
 	at := realm.Scheme + "://" + realm.Host
-	if own.User != "" || own.Password != "" { // a token is for the registry itself
+	if own.User != "" || own.Password != "" || at != origin { // a token is for the registry itself
 		own.Token = ""
-		ctx = context.WithValue(ctx, shownKey{}, shown{at, own})
 	}
+	ctx = context.WithValue(ctx, shownKey{}, shown{origin: at, Authorization: own, only: true})
 	data, err := manifests.ReadAll(ctx, r.t.web, realm.String(), maxToken)
 	if err != nil {
 		return a, err

@@ -10,6 +10,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -304,6 +305,65 @@ func TestRealms(t *testing.T) {
 	}
 }
 
+// A registry that names the token server of another registry, or redirects to it, would get
+// the token that this server gives for the user's login there. So that server is shown nothing.
+func TestTokensOfOthers(t *testing.T) {
+	bank := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if _, _, ok := r.BasicAuth(); ok || r.Header.Get("Authorization") != "" {
+			io.WriteString(w, `{"token":"of-the-bank"}`)
+			return
+		}
+		w.WriteHeader(http.StatusUnauthorized)
+	}))
+	t.Cleanup(bank.Close)
+	for name, a := range map[string]transport.Authorization{
+		"a password": {User: "joe", Password: "s3cr3t", Source: "config.toml"},
+		"a token":    {Token: "t0k3n", Source: "config.toml"},
+	} {
+		for _, redirected := range []bool{false, true} {
+			s := newScene(t)
+			s.config.Credential = func(_ context.Context, u *url.URL) (transport.Authorization, error) {
+				if "http://"+u.Host == bank.URL {
+					return a, nil
+				}
+				return transport.Authorization{}, nil
+			}
+			var got []string
+			s.Answer = func(w http.ResponseWriter, r *http.Request) bool {
+				got = append(got, r.Header.Get("Authorization"))
+				realm := bank.URL + "/token"
+				if redirected {
+					realm = s.origin + "/v2/token"
+				}
+				if r.URL.Path == "/v2/token" {
+					http.Redirect(w, r, bank.URL+"/token?"+r.URL.RawQuery, http.StatusTemporaryRedirect)
+					return true
+				}
+				w.Header().Set("WWW-Authenticate", fmt.Sprintf(`Bearer realm=%q,service="bank"`, realm))
+				w.WriteHeader(http.StatusUnauthorized)
+				return true
+			}
+			if _, _, err := s.read(s.ask(), "channel.toml"); err == nil {
+				t.Error("a registry that only asks for tokens served a document")
+			}
+			if len(got) == 0 || slices.ContainsFunc(got, func(shown string) bool { return shown != "" }) {
+				t.Errorf("%s, redirected %v: the registry was shown %q", name, redirected, got)
+			}
+		}
+	}
+	// The honest twin: the token server of the registry itself, which the user has a login for.
+	s := newScene(t)
+	s.logIn()
+	s.config.Credential = func(_ context.Context, u *url.URL) (transport.Authorization, error) {
+		return transport.Authorization{User: "joe", Password: "s3cr3t", Source: "config.toml"}, nil
+	}
+	s.Realm = s.origin + "/token"
+	s.publish(1, "channel.toml")
+	if text, _, err := s.read(s.ask(), "channel.toml"); text != "channel.toml1" || err != nil {
+		t.Errorf("%q, %v", text, err)
+	}
+}
+
 // TestUploads checks that a large blob arrives in parts, and that an upload that broke goes
 // on where the registry allows it.
 func TestUploads(t *testing.T) {
@@ -367,6 +427,14 @@ func TestUploadPlaces(t *testing.T) {
 	for place, ok := range map[string]bool{other.URL + "/upload": true, "": false, "ftp://127.0.0.1/x": false, "http://joe:x@127.0.0.1/x": false} {
 		s := newScene(t)
 		s.logIn()
+		// The registry chooses the URL of this request, which changes something, so the
+		// user's login for the other server is not for it either.
+		s.config.Credential = func(_ context.Context, u *url.URL) (transport.Authorization, error) {
+			if "http://"+u.Host == other.URL {
+				return transport.Authorization{User: "joe", Password: "other"}, nil
+			}
+			return transport.Authorization{}, nil
+		}
 		s.Answer = func(w http.ResponseWriter, r *http.Request) bool {
 			if r.Method != http.MethodPost || r.Header.Get("Authorization") == "" {
 				return false

@@ -43,9 +43,14 @@ func (r Repository) send(ctx context.Context, end string, c transport.Call) (rep
 	return reply, err
 }
 
-// sendTo sends a Call to the URL that the registry named for an upload.
+// sendTo sends a Call to the URL that the registry named for an upload. If that is on
+// another server, it is shown nothing: a registry must not choose what the user's login
+// there changes.
 func (r Repository) sendTo(ctx context.Context, c transport.Call) (reply transport.Reply, err error) {
-	err = r.do(ctx, func(ctx context.Context, _ string) (err error) {
+	err = r.do(ctx, func(ctx context.Context, base string) (err error) {
+		if at, err := url.Parse(c.URL); err == nil && !strings.HasPrefix(base, at.Scheme+"://"+at.Host+"/") {
+			ctx = context.WithValue(ctx, shownKey{}, shown{only: true})
+		}
 		reply, err = r.t.web.Do(ctx, c)
 		return err
 	})
