@@ -123,7 +123,7 @@ func TestFrozenManifestIsProvedOnce(t *testing.T) {
 		frozen bool
 		asked  int
 	}{{true, 1}, {false, 10}} {
-		d, u, from := newFleet(t)
+		d, _, from := newFleet(t)
 		d.Uncached, d.Frozen = true, test.frozen
 		b, err := d.Named(t.Context(), "fleet")
 		if err != nil {
@@ -139,7 +139,7 @@ func TestFrozenManifestIsProvedOnce(t *testing.T) {
 			t.Errorf("frozen %v: the manifest was asked for %d times", test.frozen, n)
 		}
 		// Nor is one that is refused, and what was remembered online proves no copy.
-		d, u, from = newFleet(t)
+		d, u, from := newFleet(t)
 		if b, err = d.Named(t.Context(), "fleet"); err != nil {
 			t.Fatal(err)
 		}
