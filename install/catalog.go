@@ -245,6 +245,9 @@ func (i *Installer) Rekey(ctx context.Context, ch manifests.Channel, k verify.Ke
 // changes something, because a command may resolve hundreds of releases. A plan is
 // compared with what is installed by then.
 func (i *Installer) installed() (plan.State, error) {
+	if i.o.Elsewhere {
+		return plan.State{}, nil
+	}
 	i.resolving.Lock()
 	defer i.resolving.Unlock()
 	if i.resolved == nil {

@@ -76,6 +76,9 @@ type Options struct {
 	Linking func(now, next record.Generation)
 	Stages  *Stages // lists the stages that are being filled; may be nil
 	DryRun  bool    // store nothing, not even marks
+	// Elsewhere says that what channels answer is not for this store: they are asked as if
+	// nothing were installed.
+	Elsewhere bool
 	// Locked reports whether a lock names the manifest of a channel with this digest, and
 	// the user accepts it although it has expired. Whatever else is checked stays as it
 	// is. Nil: what has expired is refused.

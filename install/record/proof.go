@@ -1,6 +1,10 @@
 package record
 
-import "github.com/kist-tools/kist/verify"
+import (
+	"time"
+
+	"github.com/kist-tools/kist/verify"
+)
 
 // eachEvidence calls f with all evidence of h: that of the document that named the
 // release, that of each artifact, and the parents of both.
@@ -39,4 +43,20 @@ func (h Head) Proofs() (all []verify.Digest) {
 		all = append(append(all, e.Digest, e.Proof), e.Certificates...)
 	})
 	return all
+}
+
+// SignedAt returns when the newest document or file that proves the release was issued or
+// signed. It is zero if nothing says so: a checksum database states no date.
+func (h Head) SignedAt() (newest time.Time) {
+	h.eachEvidence(func(e verify.Evidence) {
+		if e.Mark != nil && e.Mark.Issued.After(newest) {
+			newest = e.Mark.Issued
+		}
+		for _, s := range e.Signers {
+			if s.Created.After(newest) {
+				newest = s.Created
+			}
+		}
+	})
+	return newest
 }

@@ -29,6 +29,12 @@ func splitURL(ref string) (bare string, secret bool) {
 	return manifests.Redact(ref), true
 }
 
+// WithoutLogin returns c without the user and password of its URL.
+func (c Channel) WithoutLogin() Channel {
+	c.URL, _ = splitURL(c.URL)
+	return c
+}
+
 // credentials returns what the credential file must hold before the settings of c are
 // stored, and what afterwards. A credential is ignored beside the settings of another URL.
 // So before, the file holds that of the settings in force, and that of c if it is for
