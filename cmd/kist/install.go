@@ -125,7 +125,7 @@ receipt then says so.`,
 			}
 			c, already, err := s.Installation(ctx, wants, links)
 			if err != nil {
-				return nil, a.explainLack(s, wants, err)
+				return nil, a.ExplainLack(s, wants, err)
 			}
 			r, err := a.Change(ctx, s, c, already)
 			if err == nil && len(args) == 0 {
@@ -178,21 +178,4 @@ func (a *app) wanted(args []string, parts plan.Parts) (wants []toolset.Want, err
 		wants = append(wants, toolset.Want{Ref: ref, Parts: parts})
 	}
 	return wants, nil
-}
-
-// explainLack returns err, which wants failed with, as it is printed: if the bundle that
-// everything is taken from lacks one of them, that is why.
-func (a *app) explainLack(s *toolset.Set, wants []toolset.Want, err error) error {
-	if a.From == nil {
-		return err
-	}
-	for _, w := range wants {
-		if _, satisfied := s.Satisfying(w); satisfied {
-			continue
-		}
-		if lacking := a.From.Explain(err, w.Ref, a.Platform); lacking != err {
-			return lacking
-		}
-	}
-	return err
 }

@@ -73,8 +73,8 @@ func (r realRegistry) login(h *home) *home {
 	return h.with("SSL_CERT_FILE=" + r.ca)
 }
 
-// largeArchive writes an archive of size bytes that cannot be compressed.
-func largeArchive(t *testing.T, file, version string, size int) {
+// largeArchive writes an archive of a tool, of size bytes that cannot be compressed.
+func largeArchive(t *testing.T, file, name, version string, size int) {
 	t.Helper()
 	f, err := os.Create(file)
 	if err != nil {
@@ -83,14 +83,14 @@ func largeArchive(t *testing.T, file, version string, size int) {
 	defer f.Close()
 	z, _ := gzip.NewWriterLevel(f, gzip.NoCompression)
 	w := tar.NewWriter(z)
-	add := func(name string, data []byte, mode int64) {
-		w.WriteHeader(&tar.Header{Name: name, Mode: mode, Size: int64(len(data)), Typeflag: tar.TypeReg, Format: tar.FormatUSTAR})
+	add := func(path string, data []byte, mode int64) {
+		w.WriteHeader(&tar.Header{Name: path, Mode: mode, Size: int64(len(data)), Typeflag: tar.TypeReg, Format: tar.FormatUSTAR})
 		w.Write(data)
 	}
-	add("large-"+version+"/bin/large", []byte("#!/bin/sh\necho large "+version+"\n"), 0o755)
+	add(name+"-"+version+"/bin/"+name, []byte("#!/bin/sh\necho "+name+" "+version+"\n"), 0o755)
 	data := make([]byte, size)
 	rand.NewChaCha8([32]byte{1}).Read(data)
-	add("large-"+version+"/lib/data", data, 0o644)
+	add(name+"-"+version+"/lib/data", data, 0o644)
 	if err := errors.Join(w.Close(), z.Close()); err != nil {
 		t.Fatal(err)
 	}
@@ -124,7 +124,7 @@ func TestRegistry(t *testing.T) {
 	at := "oci://" + registry.host + "/acme/tools"
 	publishHello(t, publisher, dir, acme, "1.0")
 	large := filepath.Join(commonDir(t), "large-1.0.tar.gz")
-	largeArchive(t, large, "1.0", 40<<20)
+	largeArchive(t, large, "large", "1.0", 40<<20)
 	publisher.must("publish", "add", dir, large, "--platform", "any", "--strip", "1", "--command", "bin/large")
 	publisher.must("publish", "sign", dir, "--secret-key", acme.secretKey())
 

@@ -23,6 +23,7 @@ import (
 	"github.com/kist-tools/kist/cmd/kist/internal/cli"
 	"github.com/kist-tools/kist/cmd/kist/internal/failure"
 	"github.com/kist-tools/kist/cmd/kist/internal/healthtext"
+	"github.com/kist-tools/kist/cmd/kist/internal/imagetext"
 	"github.com/kist-tools/kist/cmd/kist/internal/inventorytext"
 	"github.com/kist-tools/kist/cmd/kist/internal/mirrortext"
 	"github.com/kist-tools/kist/cmd/kist/internal/namedfiles"
@@ -85,7 +86,7 @@ var resultTypes = []cli.Result{
 	listResult{}, availableResult{}, distrosResult{}, change.OutdatedResult{}, publishtext.Created{}, publishtext.Signed{}, publishtext.Verified{}, publishtext.Listed{}, publishtext.Removed{}, publishtext.Edited{}, publishtext.SetEdited{}, publishtext.Pruned{}, publishtext.Pushed{}, publishtext.Added{},
 	publishtext.Keys{}, searchResult{}, releasetext.ShownRelease{}, releasetext.StoredEvidence{}, selfResult{}, releasetext.Shown{}, change.UpdateResult{}, change.SyncResult{}, releasetext.Checked{}, cli.Build{}, whichResult{}, projectfiles.Pinned{}, projectfiles.Asked{}, shimsResult{}, projectfiles.Locked{}, treeDigest{},
 	cacheKeyResult{}, healthtext.Relocated{}, healthtext.Repaired{}, healthtext.Report{}, upkeeptext.Cache{}, upkeeptext.Pruned{}, upkeeptext.OlderReleases{}, upkeeptext.Collected{},
-	mirrortext.Synced{}, mirrortext.Verified{}, bundletext.Created{}, bundletext.Shown{}, audittext.Result{}, publishtext.Withdrawn{}, publishtext.Reinstated{}, publishtext.Page{},
+	mirrortext.Synced{}, mirrortext.Verified{}, bundletext.Created{}, bundletext.Shown{}, imagetext.Written{}, audittext.Result{}, publishtext.Withdrawn{}, publishtext.Reinstated{}, publishtext.Page{},
 	inventorytext.Document{}, inventorytext.Differences{}, inventorytext.Machine{}, inventorytext.Fleet{},
 	selftext.Release{}, selftext.Updated{}, selftext.RolledBack{}, verifiedBuild{},
 }

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 
@@ -91,6 +92,19 @@ func scriptChangeRegistry(ts *testscript.TestScript, neg bool, args []string) {
 		g.SetTag(argument[0], argument[1], g.Tag(argument[0], argument[2]))
 	case "index": // REPOSITORY FILE: head leads to an index with this text
 		g.Put(argument[0], "head", oci.IndexType, []byte(ts.ReadFile(argument[1])))
+	case "image": // REPOSITORY TAG LAYOUT: TAG leads to the index of an image layout
+		dir := ts.MkAbs(argument[2])
+		names, err := os.ReadDir(filepath.Join(dir, "blobs/sha256"))
+		ts.Check(err)
+		for _, n := range names {
+			data, err := os.ReadFile(filepath.Join(dir, "blobs/sha256", n.Name()))
+			ts.Check(err)
+			g.Change(argument[0], "sha256:"+n.Name(), data)
+			if bytes.Contains(data, []byte(`"layers":`)) {
+				g.Put(argument[0], "", oci.ManifestType, data)
+			}
+		}
+		g.Put(argument[0], argument[1], oci.IndexType, []byte(ts.ReadFile(filepath.Join(dir, "index.json"))))
 	case "storage": // URL: blobs are elsewhere
 		g.Storage = argument[0]
 	case "unconditional": // it knows no If-None-Match

@@ -197,6 +197,8 @@ func scriptCommands() map[string]scriptCommand {
 		"release": scriptRelease,
 		// evidence DOCUMENT PROOF CERTIFICATE: the files that "show --evidence --json" named, in variables.
 		"evidence": scriptEvidence,
+		// image LAYOUT [DIR]: check that LAYOUT is an OCI image, list it in LAYOUT.txt, and unpack it below DIR.
+		"image": scriptImage,
 		// await FILE: wait until FILE is there.
 		"await": scriptAwait,
 	}

@@ -78,38 +78,7 @@ func (a *App) OpenAnyway(ctx context.Context) (s *toolset.Set, damaged, err erro
 		return nil, nil, a.Dirs.Err
 	}
 	from := a.transport()
-	i, err := install.Open(ctx, install.Options{
-		Dirs:      a.Dirs.Dirs,
-		Host:      a.Host,
-		Transport: from,
-		Now:       a.Started,
-		Version:   a.Build.Version,
-		Random:    rand.Reader,
-		LockWait:  a.LockWait,
-		Command:   "kist " + a.VerbName,
-		Child:     a.Child,
-		Jobs:      a.Flags.Jobs,
-		Clock:     a.Now,
-		Progress:  a.Progress(),
-		OnChoice:  func(why string) { a.Detail("%s", why) },
-		Warn:      func(text string) { a.Warn("%s", text) },
-		Stages:    a.Stages,
-		DryRun:    a.Flags.DryRun,
-		Locked:    a.Locked,
-		Kist:      a.Program,
-		Linking: func(now, next record.Generation) {
-			if a.linking != nil {
-				a.linking(now, next)
-			}
-		},
-		Documents: transport.Owns,
-		FindDocument: func(cache *os.Root, d verify.Digest) (string, bool) {
-			return transport.Find(cache, manifests.DocumentsDir, d)
-		},
-		Settings:     trust.OwnsSettings,
-		Retire:       func(config *os.Root) error { return channels.Store{Root: config}.RetireAll() },
-		ProjectFiles: projectfiles.FileNames(),
-	})
+	i, err := install.Open(ctx, a.options(a.Dirs.Dirs, from))
 	if err != nil {
 		return nil, nil, err
 	}
@@ -135,6 +104,59 @@ func (a *App) OpenAnyway(ctx context.Context) (s *toolset.Set, damaged, err erro
 		a.Warn("%v; %s", moved, failure.RepairRelocated)
 	}
 	return s, nil, nil
+}
+
+// options returns the options of an Installer of this run.
+func (a *App) options(dirs install.Dirs, from manifests.Transport) install.Options {
+	return install.Options{
+		Dirs:      dirs,
+		Host:      a.Host,
+		Transport: from,
+		Now:       a.Started,
+		Version:   a.Build.Version,
+		Random:    rand.Reader,
+		LockWait:  a.LockWait,
+		Command:   "kist " + a.VerbName,
+		Child:     a.Child,
+		Jobs:      a.Flags.Jobs,
+		Clock:     a.Now,
+		Progress:  a.Progress(),
+		OnChoice:  func(why string) { a.Detail("%s", why) },
+		Warn:      func(text string) { a.Warn("%s", text) },
+		Stages:    a.Stages,
+		DryRun:    a.Flags.DryRun,
+		Elsewhere: a.Verb.Elsewhere,
+		Locked:    a.Locked,
+		Kist:      a.Program,
+		Linking: func(now, next record.Generation) {
+			if a.linking != nil {
+				a.linking(now, next)
+			}
+		},
+		Documents: transport.Owns,
+		FindDocument: func(cache *os.Root, d verify.Digest) (string, bool) {
+			return transport.Find(cache, manifests.DocumentsDir, d)
+		},
+		Settings:     trust.OwnsSettings,
+		Retire:       func(config *os.Root) error { return channels.Store{Root: config}.RetireAll() },
+		ProjectFiles: projectfiles.FileNames(),
+	}
+}
+
+// OpenScratch opens a new store at dir, an absolute path, for toolchains that are not for
+// this machine. Its channels and its cache are those of s. The caller must close it before s.
+func (a *App) OpenScratch(ctx context.Context, s *toolset.Set, dir string) (*toolset.Set, error) {
+	dirs := install.StoreDirs(dir)
+	dirs.Cache = a.Dirs.Cache
+	i, err := install.Open(ctx, a.options(dirs, s.Desk.Transport))
+	if err != nil {
+		return nil, err
+	}
+	st, err := i.State()
+	if err != nil {
+		return nil, errors.Join(err, i.Close())
+	}
+	return &toolset.Set{Installer: i, Desk: s.Desk, State: st, Warn: a.Warn, Detail: a.Detail}, nil
 }
 
 // addLayers adds the stores that config.toml names to s. A file that cannot be parsed names
@@ -217,4 +239,21 @@ func (a *App) credentials(c config.Config) *credentials.Finder {
 		Ask:     a.AskHelper,
 		Warn:    func(text string) { a.Warn("%s", text) },
 	}
+}
+
+// ExplainLack returns err, which wants failed with, as it is printed: if the bundle that
+// everything is taken from lacks one of them, that is why.
+func (a *App) ExplainLack(s *toolset.Set, wants []toolset.Want, err error) error {
+	if a.From == nil {
+		return err
+	}
+	for _, w := range wants {
+		if _, satisfied := s.Satisfying(w); satisfied {
+			continue
+		}
+		if lacking := a.From.Explain(err, w.Ref, a.Platform); lacking != err {
+			return lacking
+		}
+	}
+	return err
 }

@@ -30,6 +30,7 @@ type Verb struct {
 	ReadsDamaged            bool // with MayOnlyRead: also on one that must not be changed for another reason
 	Fetches                 bool // it downloads what it installs: --jobs exists
 	FromBundle              bool // it can take everything from a bundle: --from exists
+	Elsewhere               bool // what it asks channels for is for another place than this store
 	Plain                   bool // it has no JSON form
 	Local                   bool // it never uses the network
 	Flags                   func(*pflag.FlagSet)

@@ -237,7 +237,10 @@ func hints() []hintRow {
 			return fmt.Sprintf("move %s away, then run the same command again", e.Path)
 		}),
 		hintFor("refused", func(e *plan.ConflictError, c Context) string {
-			if c.Verb == "sync" {
+			switch c.Verb {
+			case "image":
+				return "leave one of the two out, or make an image of each"
+			case "sync":
 				return fmt.Sprintf("name only one of the two, and uninstall the other: kist uninstall %s", e.Owner)
 			}
 			return fmt.Sprintf("install with --no-default and use kist run, or kist uninstall %s first", e.Owner)

@@ -1,5 +1,5 @@
 // Package publishing has the verbs of people who give tools to others: by a channel of
-// their own, a mirror, or a bundle.
+// their own, a mirror, a bundle, or an image.
 package publishing
 
 import (
@@ -14,5 +14,5 @@ type verbs struct{ *cli.App }
 // Commands returns the families of these verbs.
 func Commands(run *cli.App) []*cobra.Command {
 	a := &verbs{run}
-	return []*cobra.Command{a.publishCommand(), a.mirrorCommand(), a.bundleCommand()}
+	return []*cobra.Command{a.publishCommand(), a.mirrorCommand(), a.bundleCommand(), a.imageCommand()}
 }
