@@ -105,6 +105,7 @@ var edges = map[string][]string{
 		"install/evidence", "install/host", "install/plan", "install/record", "install/toolset", "manifests", "manifests/channels", "manifests/trust", "verify", "install/cache"},
 	"cmd/kist/internal/bundletext":    {"cmd/kist/internal/prooftext", "cmd/kist/internal/term", "install/bundles", "install/copies", "manifests", "verify"},
 	"cmd/kist/internal/inventorytext": {"cmd/kist/internal/term", "install/bill", "install/inventory", "verify"},
+	"cmd/kist/internal/imagetext":     {"cmd/kist/internal/term", "install/image", "verify"},
 	"cmd/kist/internal/mirrortext":    {"cmd/kist/internal/failure", "cmd/kist/internal/term", "install/copies", "install/mirror", "manifests", "manifests/config"},
 	"cmd/kist/internal/process":       {},
 	"cmd/kist/internal/projectfiles": {"cmd/kist/internal/failure", "cmd/kist/internal/namedfiles", "cmd/kist/internal/term", "install/plan", "install/toolset",
@@ -133,7 +134,6 @@ var edges = map[string][]string{
 		"install/inventory", "install/plan", "install/provenance", "install/record", "install/selfupdate", "install/toolset", "install/upkeep", "manifests", "manifests/advisories", "manifests/channels",
 		"manifests/config", "manifests/debian", "manifests/limits", "manifests/lockfile", "manifests/project", "manifests/transport",
 		"manifests/transport/oci", "manifests/trust", "manifests/upstreams", "verify"},
-	"cmd/kist/internal/imagetext": {"cmd/kist/internal/term", "install/image", "verify"},
 }
 
 // outsiders are the packages from elsewhere, by prefix, and the packages or
