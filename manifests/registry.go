@@ -19,9 +19,11 @@ const RegistryScheme = "oci"
 const HeadTag = "head"
 
 // A RegistryRef names what a repository of an OCI registry holds: a file of the channel
-// with a tag, or a blob with a digest. As text it is one of
+// with a tag, what the mirror with a tag has of a URL, or a blob with a digest. As text it
+// is one of
 //
 //	oci://REGISTRY/REPOSITORY:TAG/FILE
+//	oci://REGISTRY/REPOSITORY:TAG/https://HOST/PATH
 //	oci://REGISTRY/REPOSITORY@sha256:HEX
 //
 // A repository and a tag have the forms of the OCI distribution specification 1.1,
@@ -30,7 +32,7 @@ type RegistryRef struct {
 	Registry   string // host and perhaps port, in lower case
 	Repository string
 	Tag        string        // empty for a blob
-	File       string        // a path; empty for the edition itself
+	File       string        // a path, or a URL as BareURL returns it; empty for all that the tag leads to
 	Digest     verify.Digest // zero for a file
 }
 
@@ -61,9 +63,9 @@ func ParseRegistryRef(ref string) (r RegistryRef, err error) {
 		return r, errors.New("an oci URL holds no user and password: add a [[credential]] to config.toml, or log in with docker or podman")
 	}
 	r.Registry = strings.ToLower(host)
-	if blob, digest, ok := strings.Cut(rest, "@"); ok {
-		r.Repository = blob
-		if r.Digest, err = verify.ParseDigest(digest); err != nil || r.Digest.Algorithm() != "sha256" {
+	if i := strings.IndexAny(rest, ":@"); i >= 0 && rest[i] == '@' {
+		r.Repository = rest[:i]
+		if r.Digest, err = verify.ParseDigest(rest[i+1:]); err != nil || r.Digest.Algorithm() != "sha256" {
 			return r, errors.New("after @, an oci URL has sha256: and a digest")
 		}
 		return r, r.check()
@@ -77,6 +79,12 @@ func ParseRegistryRef(ref string) (r RegistryRef, err error) {
 	r.Tag, escaped, _ = strings.Cut(rest, "/")
 	if !tagForm.MatchString(r.Tag) {
 		return r, fmt.Errorf("%.128q is not a tag of a registry", r.Tag)
+	}
+	if isWebURL(escaped) {
+		if r.File, err = BareURL(escaped); err != nil || r.File != escaped {
+			return r, errors.New("after its tag, an oci URL of a mirror has a URL without user, password and query")
+		}
+		return r, r.check()
 	}
 	if r.File, err = url.PathUnescape(escaped); err != nil || r.File != "" && ValidPath(r.File) != nil {
 		return r, errors.New("after its tag, an oci URL has the path of a file")
@@ -99,12 +107,32 @@ func (r RegistryRef) String() string {
 	switch {
 	case !r.Digest.IsZero():
 		return repository + "@sha256:" + r.Digest.Hex()
+	case isWebURL(r.File):
+		return repository + ":" + r.Tag + "/" + r.File
 	case r.File != "":
 		return repository + ":" + r.Tag + "/" + (&url.URL{Path: r.File}).EscapedPath()
 	case r.Tag != HeadTag:
 		return repository + ":" + r.Tag
 	}
 	return repository
+}
+
+// Mirrors reports whether r names what a mirror has of a URL.
+func (r RegistryRef) Mirrors() bool { return isWebURL(r.File) }
+
+func isWebURL(file string) bool {
+	return strings.HasPrefix(file, "https://") || strings.HasPrefix(file, "http://")
+}
+
+// BareURL returns the URL ref without user, password, query and fragment, which may be
+// secret, and with its host in lower case.
+func BareURL(ref string) (string, error) {
+	u, err := ParseURL(ref)
+	if err != nil {
+		return "", err
+	}
+	bare := url.URL{Scheme: u.Scheme, Host: strings.ToLower(u.Host), Path: u.Path, RawPath: u.RawPath}
+	return bare.String(), nil
 }
 
 // IsLoopback reports whether r's registry is on this machine. Only such a registry may

@@ -86,7 +86,7 @@ var resultTypes = []cli.Result{
 	listResult{}, availableResult{}, distrosResult{}, change.OutdatedResult{}, publishtext.Created{}, publishtext.Signed{}, publishtext.Verified{}, publishtext.Listed{}, publishtext.Removed{}, publishtext.Edited{}, publishtext.SetEdited{}, publishtext.Pruned{}, publishtext.Pushed{}, publishtext.Added{},
 	publishtext.Keys{}, searchResult{}, releasetext.ShownRelease{}, releasetext.StoredEvidence{}, selfResult{}, releasetext.Shown{}, change.UpdateResult{}, change.SyncResult{}, releasetext.Checked{}, cli.Build{}, whichResult{}, projectfiles.Pinned{}, projectfiles.Asked{}, shimsResult{}, projectfiles.Locked{}, treeDigest{},
 	cacheKeyResult{}, healthtext.Relocated{}, healthtext.Repaired{}, healthtext.Report{}, upkeeptext.Cache{}, upkeeptext.Pruned{}, upkeeptext.OlderReleases{}, upkeeptext.Collected{},
-	mirrortext.Synced{}, mirrortext.Verified{}, bundletext.Created{}, bundletext.Shown{}, imagetext.Written{}, audittext.Result{}, publishtext.Withdrawn{}, publishtext.Reinstated{}, publishtext.Page{},
+	mirrortext.Synced{}, mirrortext.Pushed{}, mirrortext.Verified{}, bundletext.Created{}, bundletext.Shown{}, imagetext.Written{}, audittext.Result{}, publishtext.Withdrawn{}, publishtext.Reinstated{}, publishtext.Page{},
 	inventorytext.Document{}, inventorytext.Differences{}, inventorytext.Machine{}, inventorytext.Fleet{},
 	selftext.Release{}, selftext.Updated{}, selftext.RolledBack{}, verifiedBuild{},
 }

@@ -177,6 +177,11 @@ type Draft struct {
 	Artifacts int
 	Fetched   int   // of Artifacts: that were fetched or read again
 	Bytes     int64 // of Documents and Artifacts
+
+	// Origins are the beginnings of the URLs in it, and whether it answers for them alone.
+	Origins map[string]bool
+
+	open func(bundle.File) (bundle.Reader, error)
 }
 
 // Collect collects what clients need of wanted in store, and returns the bundle of it,
@@ -226,24 +231,31 @@ func Collect(ctx context.Context, c *copies.Copier, store copies.Store, wanted [
 	for _, f := range d.Files {
 		d.Bytes += f.Size
 	}
+	var parts []string
+	d.Origins, parts = found.Beginnings()
+	for _, o := range parts {
+		d.Origins[o] = d.Origins[o]
+	}
 	d.Releases = found.Releases
 	slices.SortFunc(d.Releases, func(a, b copies.Release) int {
 		return cmp.Or(strings.Compare(a.Question(), b.Question()), strings.Compare(a.Version, b.Version))
 	})
 	d.Contents, err = json.Marshal(contents{1, d.Releases, found.Heads})
-	d.Open = func(f bundle.File) (io.ReadCloser, error) {
+	d.open = func(f bundle.File) (bundle.Reader, error) {
 		r, err := rootfs.OpenRegular(in[f.Digest], download.BlobFile(f.Digest))
 		if err != nil {
 			return nil, err
 		}
-		return body{manifests.ContextReader{ReadSeeker: r, Ctx: ctx}, r}, nil
+		return body{manifests.ContextReader{ReadSeeker: r, Ctx: ctx}, r, r}, nil
 	}
+	d.Open = func(f bundle.File) (io.ReadCloser, error) { return d.open(f) }
 	return d, err
 }
 
 // A body is a file that is read until the context of its reader ends.
 type body struct {
-	io.Reader
+	manifests.ContextReader
+	io.ReaderAt
 	io.Closer
 }
 

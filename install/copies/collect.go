@@ -42,6 +42,25 @@ type Collection struct {
 	Origins   map[string]bool // the beginnings of all URLs of documents that were asked for
 }
 
+// Beginnings returns the beginnings of the URLs that clients ask a copy for. The copy
+// answers alone for whole. parts are the origins of artifacts of added channels, and it may
+// have only some files of theirs.
+func (c Collection) Beginnings() (whole map[string]bool, parts []string) {
+	whole = maps.Clone(c.Origins)
+	for _, a := range c.Artifacts {
+		for _, ref := range []string{a.URL, a.First} {
+			switch o := Origin(ref); {
+			case o == "":
+			case !a.Added:
+				whole[o] = true
+			case ref == a.URL:
+				parts = append(parts, o)
+			}
+		}
+	}
+	return whole, parts
+}
+
 // Collect copies what clients need of wanted into store. An error leaves complete and
 // partial downloads there, for the next Collect. check, if not nil, refuses a release.
 // Errors are those of the channels that are asked, of the artifacts' proofs, and ErrName.

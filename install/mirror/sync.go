@@ -233,19 +233,7 @@ func (m *Mirror) next(found copies.Collection, have copies.Have, old record, pru
 		entries[a.Path] = a.File
 	}
 	r := record{Format: 1, Releases: slices.Clone(found.Releases), Heads: found.Heads}
-	whole := maps.Clone(found.Origins)
-	var parts []string // origins of artifacts of added channels
-	for _, a := range found.Artifacts {
-		for _, ref := range []string{a.URL, a.First} {
-			switch o := copies.Origin(ref); {
-			case o == "":
-			case !a.Added:
-				whole[o] = true
-			case ref == a.URL:
-				parts = append(parts, o)
-			}
-		}
-	}
+	whole, parts := found.Beginnings()
 	if !prune {
 		for _, o := range old.Origins {
 			if slices.Contains(old.Shared, o) {

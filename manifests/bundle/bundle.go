@@ -29,8 +29,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"net/url"
-	"strings"
 
 	"github.com/kist-tools/kist/manifests"
 	"github.com/kist-tools/kist/verify"
@@ -86,12 +84,11 @@ var ErrNotBundle = verify.NewClass("not a bundle", "usage", nil)
 // Key returns the URL ref as bundles state it: without user, password and query, which may
 // be secret. Its error matches manifests.ErrNotFound.
 func Key(ref string) (string, error) {
-	u, err := manifests.ParseURL(ref)
+	bare, err := manifests.BareURL(ref)
 	if err != nil {
 		return "", verify.Errorf(manifests.ErrNotFound, "%s: %w", manifests.Redact(ref), err)
 	}
-	bare := url.URL{Scheme: u.Scheme, Host: strings.ToLower(u.Host), Path: u.Path, RawPath: u.RawPath}
-	return bare.String(), nil
+	return bare, nil
 }
 
 // A Bundle is a bundle that is open for reading. It is safe for concurrent use.
@@ -117,6 +114,17 @@ type Reader interface {
 	io.ReadSeeker
 	io.ReaderAt
 	io.Closer
+}
+
+// ParseManifest returns what a bundle with this manifest holds, without the files
+// themselves, and the digest of its contents. It proves nothing. Its error matches
+// ErrNotBundle or verify.ErrUntrusted.
+func ParseManifest(manifest []byte) (files []File, contents File, err error) {
+	first, files, err := parseManifest(manifest)
+	if err == nil {
+		_, err = indexFiles(files)
+	}
+	return files, File{Digest: first.Digest, Size: first.Size}, err
 }
 
 // Close closes the files of b.

@@ -33,25 +33,40 @@ func (d Draft) Size() int64 {
 	return size
 }
 
+// Manifest returns the manifest of the bundle, and what it refers to besides the empty
+// config and Contents: d.Files, one for each digest, sorted.
+func (d Draft) Manifest() (manifest []byte, files []File, err error) {
+	manifest, _, files, err = d.encode()
+	return manifest, files, err
+}
+
+func (d Draft) encode() (theManifest, theIndex []byte, files []File, err error) {
+	files = merge(d.Files)
+	if _, err := indexFiles(files); err != nil {
+		return nil, nil, nil, err
+	}
+	theManifest, theIndex = encodeManifest(d.Contents, files)
+	switch {
+	case len(files) > MaxFiles:
+		return nil, nil, nil, &manifests.TooLargeError{Name: "the bundle's list of files", Limit: MaxFiles}
+	case len(theManifest) > maxManifest:
+		return nil, nil, nil, &manifests.TooLargeError{Name: "the bundle's manifest", Limit: maxManifest}
+	case len(d.Contents) > MaxContents:
+		return nil, nil, nil, &manifests.TooLargeError{Name: "the bundle's list of releases", Limit: MaxContents}
+	}
+	if _, _, err := parseManifest(theManifest); err != nil {
+		return nil, nil, nil, fmt.Errorf("the bundle cannot be written: %w", err)
+	}
+	return theManifest, theIndex, files, nil
+}
+
 // WriteTo writes d as a tar file. The same content gives the same bytes, in whatever order
 // Files are: no time, owner or mode of any file is in it. The error is a
 // *verify.DigestError or *verify.SizeError if Open returns something else than the file.
 func (d Draft) WriteTo(w io.Writer) (n int64, err error) {
-	files := merge(d.Files)
-	if _, err := indexFiles(files); err != nil {
+	theManifest, theIndex, files, err := d.encode()
+	if err != nil {
 		return 0, err
-	}
-	theManifest, theIndex := encodeManifest(d.Contents, files)
-	switch {
-	case len(files) > MaxFiles:
-		return 0, &manifests.TooLargeError{Name: "the bundle's list of files", Limit: MaxFiles}
-	case len(theManifest) > maxManifest:
-		return 0, &manifests.TooLargeError{Name: "the bundle's manifest", Limit: maxManifest}
-	case len(d.Contents) > MaxContents:
-		return 0, &manifests.TooLargeError{Name: "the bundle's list of releases", Limit: MaxContents}
-	}
-	if _, _, err := parseManifest(theManifest); err != nil {
-		return 0, fmt.Errorf("the bundle cannot be written: %w", err)
 	}
 	inMemory := func(data []byte) member {
 		return member{verify.DigestOf(data), int64(len(data)), func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(data)), nil }}

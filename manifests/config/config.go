@@ -22,6 +22,7 @@ package config
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"strings"
@@ -160,7 +161,11 @@ func parseMirror(t *tomldoc.Table, file string) Mirror {
 		t.Fail("to names no mirror")
 	}
 	for _, to := range m.To {
-		checkBeginning(t, "to", to, "https", "http", "file")
+		if manifests.IsRegistryRef(to) {
+			checkRepository(t, to)
+			continue
+		}
+		checkBeginning(t, "to", to, "https", "http", "file", "oci")
 	}
 	t.End()
 	return m
@@ -203,6 +208,17 @@ func checkBeginning(t *tomldoc.Table, key, value string, schemes ...string) {
 		t.Fail("%s: %.200q has a user name or password; use a [[credential]]", key, manifests.Redact(value))
 	case u.RawQuery != "" || !strings.HasSuffix(u.Path, "/"):
 		t.Fail("%s: %.200q does not end in a slash", key, value)
+	}
+}
+
+// checkRepository checks that to names a repository of a registry, and perhaps a tag.
+func checkRepository(t *tomldoc.Table, to string) {
+	r, err := manifests.ParseRegistryRef(to)
+	if err == nil && (r.File != "" || !r.Digest.IsZero()) {
+		err = errors.New("a mirror in a registry is oci://REGISTRY/REPOSITORY, or that with a colon and a tag")
+	}
+	if err != nil {
+		t.Fail("to: %.200q: %v", manifests.Redact(to), err)
 	}
 }
 

@@ -74,7 +74,10 @@ func TestInvalidFiles(t *testing.T) {
 		mirror + "from = \"https://h\"\nto = \"https://m/\"":          "does not end in a slash",
 		mirror + "from = \"https://h/\"\nto = \"https://m/x\"":        "does not end in a slash",
 		mirror + "from = \"file:///h/\"\nto = \"https://m/\"":         "not an https or http URL",
-		mirror + "from = \"https://h/\"\nto = \"ftp://m/\"":           "not an https or http or file URL",
+		mirror + "from = \"https://h/\"\nto = \"ftp://m/\"":           "not an https or http or file or oci URL",
+		mirror + "from = \"https://h/\"\nto = \"oci://m\"":            "name of a repository",
+		mirror + "from = \"https://h/\"\nto = \"oci://m/r:t/f\"":      "oci://REGISTRY/REPOSITORY",
+		mirror + "from = \"https://h/\"\nto = \"oci://u:pw@m/r\"":     "[[credential]]",
 		mirror + "from = \"https://h/\"\nto = \"https://u:pw@m/\"":    "use a [[credential]]",
 		mirror + "from = \"https://h/\"\nto = \"https://m/?a/\"":      "does not end in a slash",
 		mirror + "from = \"https://h/\"\nto = []":                     "names no mirror",
@@ -116,6 +119,16 @@ func TestLocations(t *testing.T) {
 		if !reflect.DeepEqual(got, want) || mirrored != (got[0] != ref) {
 			t.Errorf("%s: got %q %v, want %q", ref, got, mirrored, want)
 		}
+	}
+}
+
+// A mirror in a registry has files by their whole URLs.
+func TestLocationsInRegistry(t *testing.T) {
+	c := parse(t, "format = 1\n[[mirror]]\nfrom = \"https://go.dev/dl/\"\nto = [\"oci://registry.example:5000/m\", \"oci://registry.example/m:old\"]\n")
+	got, mirrored := c.Locations("https://Go.dev/dl/a@b.zip?mode=json")
+	want := []string{"oci://registry.example:5000/m:head/https://go.dev/dl/a@b.zip", "oci://registry.example/m:old/https://go.dev/dl/a@b.zip", "https://Go.dev/dl/a@b.zip?mode=json"}
+	if !mirrored || !reflect.DeepEqual(got, want) {
+		t.Errorf("got %q, want %q", got, want)
 	}
 }
 

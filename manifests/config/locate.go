@@ -4,6 +4,8 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+
+	"github.com/kist-tools/kist/manifests"
 )
 
 // Locations returns where to ask for the URL ref, in order: at each mirror of its origin,
@@ -21,7 +23,7 @@ func (c Config) Locations(ref string) (urls []string, mirrored bool) {
 			continue
 		}
 		for _, to := range m.To {
-			if at := to + rest; !slices.Contains(urls, at) {
+			if at := locate(to, rest, ref); !slices.Contains(urls, at) {
 				urls = append(urls, at)
 			}
 		}
@@ -34,6 +36,22 @@ func (c Config) Locations(ref string) (urls []string, mirrored bool) {
 		urls = append(urls, ref)
 	}
 	return urls, true
+}
+
+// locate returns where the mirror to has the URL ref, whose end is rest. A mirror in a
+// registry has files by their whole URLs.
+func locate(to, rest, ref string) string {
+	if !manifests.IsRegistryRef(to) {
+		return to + rest
+	}
+	r, err := manifests.ParseRegistryRef(to)
+	if err == nil {
+		r.File, err = manifests.BareURL(ref)
+	}
+	if err != nil {
+		return to // where nothing is found
+	}
+	return r.String()
 }
 
 // OnlyMirror returns the mirror because of which the origin of the URL ref is never asked.

@@ -7,6 +7,9 @@
 // leads to the newest edition. An artifact is a blob with the SHA-256 digest that
 // channel.toml states, so no manifest is needed to fetch it.
 //
+// A repository may also hold a mirror: a tag that leads to a bundle, as package bundle
+// defines it, which has documents and artifacts of other channels by their URLs.
+//
 // The registry is as untrusted as any other server: signatures, serials, expiry and marks
 // decide. That the documents of an edition belong together is its digest's doing, so no
 // cache can mix two of them.
@@ -29,6 +32,7 @@ import (
 	"sync"
 
 	"github.com/kist-tools/kist/manifests"
+	"github.com/kist-tools/kist/manifests/bundle"
 	"github.com/kist-tools/kist/manifests/transport"
 	"github.com/kist-tools/kist/verify"
 )
@@ -102,9 +106,26 @@ func (t *Transport) parse(ref string) (manifests.RegistryRef, repository, error)
 	return r, repository{t: t, host: r.Registry, name: r.Repository}, nil
 }
 
+// find is parse for a ref whose content is wanted. An artifact in a mirror is the blob that
+// the manifest of the mirror says, so that parts of it can be fetched.
+func (t *Transport) find(ctx context.Context, ref string) (manifests.RegistryRef, repository, error) {
+	r, from, err := t.parse(ref)
+	if err != nil || !r.Mirrors() {
+		return r, from, err
+	}
+	files, _, err := t.head(ctx, r, manifests.Validators{})
+	if err != nil {
+		return r, from, err
+	}
+	if d := files[r.File]; d.MediaType == FileType {
+		r.Digest, err = d.SHA256()
+	}
+	return r, from, err
+}
+
 // Open implements manifests.Transport.
 func (t *Transport) Open(ctx context.Context, ref string, offset int64) (body io.ReadCloser, size int64, err error) {
-	r, from, err := t.parse(ref)
+	r, from, err := t.find(ctx, ref)
 	if err != nil {
 		return nil, 0, err
 	}
@@ -121,7 +142,7 @@ func (t *Transport) Open(ctx context.Context, ref string, offset int64) (body io
 
 // OpenAnswer implements manifests.Answerer.
 func (t *Transport) OpenAnswer(ctx context.Context, ref string, offset int64) (a manifests.Answer, err error) {
-	r, from, err := t.parse(ref)
+	r, from, err := t.find(ctx, ref)
 	if err != nil {
 		return a, err
 	}
@@ -150,7 +171,7 @@ func (t *Transport) OpenChanged(ctx context.Context, ref string, have manifests.
 
 // OpenRange implements manifests.Ranger.
 func (t *Transport) OpenRange(ctx context.Context, ref string, offset, n int64) (body io.ReadCloser, size int64, err error) {
-	r, from, err := t.parse(ref)
+	r, from, err := t.find(ctx, ref)
 	if err != nil {
 		return nil, 0, err
 	}
@@ -173,7 +194,7 @@ func (t *Transport) OpenRange(ctx context.Context, ref string, offset, n int64) 
 
 // Size implements manifests.Ranger.
 func (t *Transport) Size(ctx context.Context, ref string) (size int64, err error) {
-	r, from, err := t.parse(ref)
+	r, from, err := t.find(ctx, ref)
 	if err != nil {
 		return 0, err
 	}
@@ -289,6 +310,14 @@ func (h *head) load(ctx context.Context, from repository, tag string, have manif
 		return nil
 	}
 	name := from.String() + ":" + tag
+	mirrored, _, err := bundle.ParseManifest(data)
+	if err == nil {
+		h.files = mirroredFiles(mirrored)
+		return nil
+	}
+	if !errors.Is(err, bundle.ErrNotBundle) {
+		return fmt.Errorf("%s: %w", name, err)
+	}
 	index, err := ParseIndex(data)
 	if err != nil {
 		return fmt.Errorf("%s: %w", name, err)
@@ -312,6 +341,21 @@ func (h *head) load(ctx context.Context, from repository, tag string, have manif
 		return fmt.Errorf("%s: %w", name, err)
 	}
 	return nil
+}
+
+// mirroredFiles returns the files of a bundle by their URLs.
+func mirroredFiles(list []bundle.File) map[string]Descriptor {
+	files := map[string]Descriptor{}
+	for _, f := range list {
+		d := Descriptor{MediaType: DocumentType, Digest: "sha256:" + f.Digest.Hex(), Size: f.Size}
+		if f.Artifact {
+			d.MediaType = FileType
+		}
+		for _, u := range f.URLs {
+			files[u] = d
+		}
+	}
+	return files
 }
 
 // urls is the transport for what a repository holds, by the end of its URL, such as

@@ -76,6 +76,11 @@ func (r Repository) Tagged(ctx context.Context, tag string) ([]byte, error) {
 	return manifests.ReadAll(manifests.WithoutCaches(ctx), urls{r.repository, manifests.Validators{}}, manifestPath(tag), MaxManifest)
 }
 
+// ReadBlob returns the blob d of size bytes, which has that digest.
+func (r Repository) ReadBlob(ctx context.Context, d verify.Digest, size int64) ([]byte, error) {
+	return r.readBlob(ctx, r.String(), d, size)
+}
+
 // PutManifest stores a manifest or an index under its digest, or under a tag, which then
 // leads to it.
 func (r Repository) PutManifest(ctx context.Context, reference, mediaType string, data []byte) error {

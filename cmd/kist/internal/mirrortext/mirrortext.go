@@ -5,6 +5,7 @@ package mirrortext
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"net/url"
 	"path/filepath"
 	"slices"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/kist-tools/kist/cmd/kist/internal/failure"
 	"github.com/kist-tools/kist/cmd/kist/internal/term"
+	"github.com/kist-tools/kist/install/bundles"
 	"github.com/kist-tools/kist/install/copies"
 	"github.com/kist-tools/kist/install/mirror"
 	"github.com/kist-tools/kist/manifests"
@@ -85,10 +87,7 @@ func (r Synced) Render(p *term.Page) {
 	for _, name := range r.Removed {
 		p.Line("# removed %s", name)
 	}
-	p.Line("# config.toml for clients, in /etc/kist or in the settings directory of a user:")
-	for line := range strings.Lines(string(config.EncodeMirrors(r.mirrors))) {
-		p.Line("%s", strings.TrimSuffix(line, "\n"))
-	}
+	writeConfig(p, r.mirrors)
 }
 
 // Notices returns a line for each change of what mirror.toml had recorded: flags replace it.
@@ -113,6 +112,55 @@ func (r Synced) Notices() (lines []string) {
 		lines = append(lines, config.HoldingsFile+": "+text)
 	}
 	return lines
+}
+
+// Pushed is what mirror sync did in a registry.
+type Pushed struct {
+	Registry  string `json:"registry"`
+	Digest    string `json:"digest"` // of the mirror
+	Unchanged bool   `json:"unchanged"`
+	Documents int    `json:"documents"`
+	Artifacts int    `json:"artifacts"`
+	Size      int64  `json:"size"` // bytes of both
+	Sent      int    `json:"sent"` // files that the registry lacked
+	Bytes     int64  `json:"bytes"`
+	Config    string `json:"config"` // config.toml for clients
+
+	mirrors []config.Mirror // that Config names
+}
+
+// NewPushed describes done, which sending d to the repository to returned.
+func NewPushed(to manifests.RegistryRef, d bundles.Draft, done bundles.Pushed) Pushed {
+	r := Pushed{
+		Registry: to.String(), Digest: done.Digest.String(), Unchanged: done.Unchanged, Documents: d.Documents, Artifacts: d.Artifacts,
+		Size: d.Bytes, Sent: done.Sent, Bytes: done.Bytes,
+	}
+	for _, origin := range slices.Sorted(maps.Keys(d.Origins)) {
+		r.mirrors = append(r.mirrors, config.Mirror{From: origin, To: []string{r.Registry}, Only: d.Origins[origin]})
+	}
+	r.Config = string(config.EncodeMirrors(r.mirrors))
+	return r
+}
+
+// Render writes a config.toml: what else there is to say is in its comments.
+func (r Pushed) Render(p *term.Page) {
+	state := "is new"
+	if r.Unchanged {
+		state = "is up to date"
+	}
+	p.Line("# %s %s: %s and %s, %s", r.Registry, state, term.Count(r.Documents, "document"), term.Count(r.Artifacts, "artifact"), term.ByteSize(r.Size))
+	if r.Sent > 0 {
+		p.Line("# sent %s, %s", term.Count(r.Sent, "file"), term.ByteSize(r.Bytes))
+	}
+	writeConfig(p, r.mirrors)
+}
+
+// writeConfig writes the config.toml that names mirrors.
+func writeConfig(p *term.Page, mirrors []config.Mirror) {
+	p.Line("# config.toml for clients, in /etc/kist or in the settings directory of a user:")
+	for line := range strings.Lines(string(config.EncodeMirrors(mirrors))) {
+		p.Line("%s", strings.TrimSuffix(line, "\n"))
+	}
 }
 
 // Verified is what mirror verify found.

@@ -84,34 +84,38 @@ func (a *verbs) createBundle(ctx context.Context, file string, wish copies.Wish)
 	if earlier != nil {
 		defer earlier.Close()
 	}
+	return r, a.collect(ctx, wish, earlier, func(d bundles.Draft) error {
+		r = bundletext.NewCreated(file, d, earlier != nil)
+		return namedfiles.ReplaceFrom(file, d, d.Size())
+	})
+}
+
+// collect collects what wish names, and calls use with the bundle of it. earlier is the one
+// that it will replace; may be nil.
+func (a *verbs) collect(ctx context.Context, wish copies.Wish, earlier *bundles.Bundle, use func(bundles.Draft) error) error {
 	s, err := a.Open(ctx)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer s.Close()
 	artifacts, err := s.Cache(true)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	documents, remove, err := namedfiles.Scratch(a.Stages)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	defer func() { err = errors.Join(err, remove()) }()
 	c := a.copier(s)
 	defer a.EndProgress()
 	wanted, err := c.Wanted(ctx, wish, nil)
-	if err != nil {
-		return nil, err
+	if err == nil {
+		var d bundles.Draft
+		if d, err = bundles.Collect(ctx, c, copies.Store{Documents: documents, Artifacts: artifacts}, wanted, wish.Check, earlier); err == nil {
+			err = use(d)
+		}
 	}
-	draft, err := bundles.Collect(ctx, c, copies.Store{Documents: documents, Artifacts: artifacts}, wanted, wish.Check, earlier)
-	if err != nil {
-		return nil, err
-	}
-	if err := namedfiles.ReplaceFrom(file, draft, draft.Size()); err != nil {
-		return nil, err
-	}
-	return bundletext.NewCreated(file, draft, earlier != nil), nil
+	return errors.Join(err, remove())
 }
 
 func (a *verbs) bundleShowCommand() *cobra.Command {

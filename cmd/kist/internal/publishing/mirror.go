@@ -23,6 +23,7 @@ import (
 	"github.com/kist-tools/kist/install/mirror"
 	"github.com/kist-tools/kist/install/plan"
 	"github.com/kist-tools/kist/install/toolset"
+	"github.com/kist-tools/kist/manifests"
 	"github.com/kist-tools/kist/manifests/config"
 	"github.com/kist-tools/kist/verify"
 )
@@ -84,7 +85,7 @@ func (a *verbs) mirrorSyncCommand() *cobra.Command {
 	var locked bool
 	last := -1
 	return a.Command(cli.Verb{
-		Use:   "sync DIR [TOOL…] [--locked] [--prune]",
+		Use:   "sync DIR | oci://REGISTRY/REPOSITORY [TOOL…] [--locked] [--prune]",
 		Short: "Copy what tools need from their channels into DIR",
 		Long: `Copies the documents and artifacts by which each TOOL is installed, each proved
 before it appears, and prints the config.toml by which clients use the mirror.
@@ -93,11 +94,15 @@ snapshot to serve, and changes in one step when everything is complete; an error
 or an interrupt leaves it as it was, and the next run goes on from there. Older
 versions stay until --prune removes what is not named any more: without TOOL,
 what mirror.toml does not name, else what is not on the command line. With
---locked it copies what the kist.lock of this project names, for its platforms.`,
+--locked it copies what the kist.lock of this project names, for its platforms.
+
+In a registry, the mirror is a bundle that a tag (head, if none is named) leads to
+once all of it is there. It holds exactly what is named.`,
 		Example: `kist mirror sync /srv/mirror go rust -c clippy --url https://mirror.example/
 kist mirror sync /srv/mirror acme/zig --platform darwin/arm64 --last 3
 kist mirror sync /srv/mirror --locked
-kist mirror sync /srv/mirror --prune`,
+kist mirror sync /srv/mirror --prune
+kist mirror sync oci://registry.example/mirrors/tools go acme/zig`,
 		Exits:     []int{0, 1, 2, 3, 4, 5, 6, 7, 8, 9},
 		ExitMeans: map[int]string{9: "refused for safety; DIR holds something else than a mirror"},
 		Args:      cli.Between(1, 1000),
@@ -131,6 +136,9 @@ kist mirror sync /srv/mirror --prune`,
 				if wish.URL, err = mirrortext.BaseURL(args[0], at); err != nil {
 					return nil, err
 				}
+			}
+			if manifests.IsRegistryRef(args[0]) {
+				return a.syncRegistry(ctx, args[0], wish)
 			}
 			return a.withMirror(ctx, args[0], true, func(m *mirror.Mirror) (cli.Result, error) { return a.mirrorSync(ctx, m, wish) })
 		},
