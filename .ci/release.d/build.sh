@@ -1,6 +1,6 @@
 # Builds the programs and everything around them.
 
-largest=20000000 # bytes that a program may have; docs/benchmarks.md says what it has
+largest=22000000 # bytes that a program may have; docs/benchmarks.md says what it has
 
 # build makes release $1 in the directory $2.
 build() {

@@ -4,8 +4,8 @@ package main
 
 import (
 	"fmt"
+	"os"
 	"path/filepath"
-	"syscall"
 	"testing"
 	"time"
 )
@@ -23,16 +23,25 @@ func TestMemoryOfManyTools(t *testing.T) {
 		write(t, key, string(c.key.Public(t)), 0o600)
 		h.must("channel", "add", "fleet", c.url, "--key", key)
 		for _, args := range [][]string{append([]string{"install"}, c.tools[:n]...), {"outdated"}, {"update"}} {
+			// The kernel counts what a process had before exec, too, and this one is large by now:
+			// the program time is small.
+			figures := filepath.Join(h.dir, "figures")
 			cmd := h.command(args...)
+			cmd.Args = append([]string{"time", "-q", "-f", "%M", "-o", figures, cmd.Path}, cmd.Args[1:]...)
+			cmd.Path = "/usr/bin/time"
 			start := time.Now()
 			if out, err := cmd.CombinedOutput(); err != nil {
 				t.Fatalf("%.60q: %v\n%s", args, err, out)
 			}
-			usage := cmd.ProcessState.SysUsage().(*syscall.Rusage)
+			var peak int // KiB
+			text, err := os.ReadFile(figures)
+			if _, scanned := fmt.Sscan(string(text), &peak); err != nil || scanned != nil {
+				t.Fatalf("%q: %v, %v", text, err, scanned)
+			}
 			cpu := cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
-			t.Logf("%3d tools: %-8s %3d MiB, %s CPU, %s", n, args[0], usage.Maxrss>>10, cpu.Round(10*time.Millisecond), time.Since(start).Round(10*time.Millisecond))
-			if usage.Maxrss > most {
-				t.Errorf("%d tools: %s took %s", n, args[0], fmt.Sprint(usage.Maxrss>>10, " MiB"))
+			t.Logf("%3d tools: %-8s %3d MiB, %s CPU, %s", n, args[0], peak>>10, cpu.Round(10*time.Millisecond), time.Since(start).Round(10*time.Millisecond))
+			if peak > most {
+				t.Errorf("%d tools: %s took %d MiB", n, args[0], peak>>10)
 			}
 		}
 	}

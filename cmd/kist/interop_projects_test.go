@@ -47,7 +47,7 @@ func forge(t *testing.T) forged {
 		replaced[absolute(t, rings, upstream, string(key.Primary())+".asc")] = filepath.Join(dir, "key.asc")
 	}
 	replaced[absolute(t, rings, "pins.go")] = filepath.Join(dir, "pins.go")
-	write(t, filepath.Join(dir, "pins.go"), pins+"}\n", 0o644)
+	write(t, filepath.Join(dir, "pins.go"), pins+"}\n\nvar placeholders []verify.Fingerprint\n", 0o644)
 	write(t, filepath.Join(dir, "key.asc"), string(key.Public(t)), 0o644)
 	overlay, err := json.Marshal(map[string]any{"Replace": replaced})
 	must(t, err)

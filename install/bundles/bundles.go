@@ -234,7 +234,9 @@ func Collect(ctx context.Context, c *copies.Copier, store copies.Store, wanted [
 	var parts []string
 	d.Origins, parts = found.Beginnings()
 	for _, o := range parts {
-		d.Origins[o] = d.Origins[o]
+		if _, known := d.Origins[o]; !known {
+			d.Origins[o] = false
+		}
 	}
 	d.Releases = found.Releases
 	slices.SortFunc(d.Releases, func(a, b copies.Release) int {

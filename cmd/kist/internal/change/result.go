@@ -161,15 +161,15 @@ func (r Result) removedText(p *term.Page) {
 			p.Headline(removed, "%s", ref)
 		}
 	}
+	for _, t := range r.Reduced {
+		p.Headline(removed, "%s of %s/%s@%s", strings.Join(t.Without, ", "), t.Channel, t.Tool, t.Version)
+	}
 	if len(r.released) > 0 {
 		freed := "Freed"
 		if r.DryRun {
 			freed = "Would free"
 		}
 		p.Headline(freed, "%s: %s, which only older generations held", term.ByteSize(r.Freed), strings.Join(r.released, ", "))
-	}
-	for _, t := range r.Reduced {
-		p.Headline(removed, "%s of %s/%s@%s", strings.Join(t.Without, ", "), t.Channel, t.Tool, t.Version)
 	}
 	for _, k := range r.Kept {
 		p.Line("%s %s (%s)", kept, k.Path, k.Reason)
