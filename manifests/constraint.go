@@ -19,7 +19,8 @@ const MaxConstraint = 256
 //	>=1.25 <1.25.9     both
 //	<1.25.9 || =1.26.0 either
 //
-// The zero Constraint holds no version. A version that cannot be ordered is in no range.
+// The zero Constraint holds no version. A version that cannot be ordered is above every
+// version that a range states: it may be the newest, and nobody escapes a rule by a name.
 type Constraint struct {
 	text string
 	any  [][]comparison // alternatives, of which all comparisons must hold
@@ -99,7 +100,7 @@ func (c comparison) holds(version string, in Order) bool {
 	compare := in.Compare
 	if compare == nil {
 		if !Ordered(version) {
-			return false
+			return c.operator == ">" || c.operator == ">="
 		}
 		compare = CompareVersions
 	}
