@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -13,6 +14,7 @@ import (
 	"github.com/kist-tools/kist/cmd/kist/internal/namedfiles"
 	"github.com/kist-tools/kist/cmd/kist/internal/term"
 	"github.com/kist-tools/kist/install/audit"
+	"github.com/kist-tools/kist/install/record"
 	"github.com/kist-tools/kist/install/toolset"
 	"github.com/kist-tools/kist/manifests/advisories"
 	"github.com/kist-tools/kist/manifests/trust"
@@ -21,7 +23,7 @@ import (
 func (a *app) auditCommand() *cobra.Command {
 	var db, format string
 	return a.Command(cli.Verb{
-		Group: cli.Trusting, Use: "audit [TOOL…] [--db FILE|DIR] [--format text|sarif]",
+		Group: cli.Trusting, Use: "audit [TOOL…] [--db FILE|DIR|TOOL] [--format text|sarif]",
 		Short: "Say which installed toolchains are known to be bad",
 		Long: `Checks each TOOL (default: all) without the network: whether its publisher withdrew
 it, as far as its channel was asked since; whether deny of policy.toml names it;
@@ -31,15 +33,16 @@ security advisory affects it. Each finding comes with what to install instead. W
 findings, the exit code is 1.
 
 The database is a file or a directory of OSV records in JSON, such as osv.dev
-publishes for each ecosystem. Nobody needs to have signed it: it can make nothing
-trusted.`,
+publishes for each ecosystem. It needs no signature, because nothing in it can make
+kist trust a release. A channel may publish such records as a tool, signed like any
+other: kist install acme/advisories, then kist audit --db acme/advisories.`,
 		Example:   "kist audit\nkist audit --db osv/Go/\nkist audit --format sarif >kist.sarif",
 		Exits:     []int{0, 1, 2, 3, 4, 8, 9},
 		ExitMeans: map[int]string{1: "failed, or there are findings", 3: "not installed, or no such file", 4: "policy.toml cannot be read"},
 		Args:      cli.Between(0, 1000),
 		Local:     true,
 		Flags: func(f *pflag.FlagSet) {
-			f.StringVar(&db, "db", "", "also look for advisories in `FILE|DIR`")
+			f.StringVar(&db, "db", "", "also look for advisories in `FILE|DIR|TOOL`")
 			f.StringVar(&format, "format", "text", "print `FORMAT`: text or sarif")
 		},
 		Complete: a.Offers().Installed,
@@ -59,9 +62,20 @@ trusted.`,
 			r := audittext.Result{Audited: len(list), Kist: cli.ReadBuild().Version, AsSARIF: format == "sarif"}
 			if db != "" {
 				wanted := check.Wanted(list)
-				if err := namedfiles.ReadEach(db, ".json", advisories.MaxFile, func(name string, data []byte) error {
-					return check.DB.Add(name, data, wanted)
-				}); err != nil {
+				read := func(path string) error {
+					return namedfiles.ReadEach(path, ".json", advisories.MaxFile, func(name string, data []byte) error {
+						return check.DB.Add(name, data, wanted)
+					})
+				}
+				err := read(db)
+				if _, missing := errors.AsType[*namedfiles.MissingError](err); missing {
+					if dir, found := installedDB(s, db); found {
+						if err = unchanged(ctx, s, dir); err == nil {
+							err = read(s.Prefix(dir.ID))
+						}
+					}
+				}
+				if err != nil {
 					return nil, err
 				}
 				if check.DB.Files() == 0 {
@@ -76,4 +90,24 @@ trusted.`,
 			return r, nil
 		}),
 	})
+}
+
+// installedDB returns the installed toolchain that name means: a channel may publish
+// advisories as a tool without commands.
+func installedDB(s *toolset.Set, name string) (r record.Head, found bool) {
+	ref, err := trust.ParseRef(name)
+	if err == nil {
+		r, err = s.InUse(ref)
+	}
+	return r, err == nil
+}
+
+// unchanged returns an error unless the files of r are those of its receipt, which its
+// channel's keys proved.
+func unchanged(ctx context.Context, s *toolset.Set, r record.Head) error {
+	_, drifts, err := s.Verify(ctx, r.ID)
+	if err == nil && len(drifts) > 0 {
+		err = failure.New("drift", r.Ref()+" holds other files than its channel published: run kist repair")
+	}
+	return err
 }
