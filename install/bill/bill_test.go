@@ -82,6 +82,47 @@ func TestCycloneDXSchema(t *testing.T) {
 	}
 }
 
+// TestSPDXSchema holds bills against the official schema of SPDX 2.3, and shows that the
+// schema refuses what is wrong.
+func TestSPDXSchema(t *testing.T) {
+	file, err := os.Open(filepath.Join("testdata", "schema", "spdx-2.3.schema.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	doc, err := jsonschema.UnmarshalJSON(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := jsonschema.NewCompiler()
+	if err := c.AddResource("http://spdx.org/rdf/terms/2.3", doc); err != nil {
+		t.Fatal(err)
+	}
+	schema, err := c.Compile("http://spdx.org/rdf/terms/2.3")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, list := range map[string][]bill.Installed{"nothing": nil, "samples": samples(), "hostile": {hostile()}} {
+		text, err := bill.Make(list, made, "1.0").SPDX()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := validate(t, schema, text); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	text, err := bill.Make(samples(), made, "1.0").SPDX()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, edit := range [][2]string{{`"SHA256"`, `"CRC"`}, {`"dataLicense"`, `"licence"`}, {`"referenceType"`, `"type"`}, {`"relationshipType": "DESCRIBES"`, `"relationshipType": "SHOWS"`}} {
+		bad := strings.Replace(string(text), edit[0], edit[1], 1)
+		if bad == string(text) || validate(t, schema, []byte(bad)) == nil {
+			t.Errorf("the schema accepts %s", edit[1])
+		}
+	}
+}
+
 // TestSPDXReader reads the SPDX form with the reader of the SPDX project, which refuses
 // unknown relationships and identifiers, and compares it with the CycloneDX form.
 func TestSPDXReader(t *testing.T) {
