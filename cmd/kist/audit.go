@@ -26,7 +26,7 @@ func (a *app) auditCommand() *cobra.Command {
 		Group: cli.Trusting, Use: "audit [TOOL…] [--db FILE|DIR|TOOL] [--format text|sarif]",
 		Short: "Say which installed toolchains are known to be bad",
 		Long: `Checks each TOOL (default: all) without the network: whether its publisher withdrew
-it, as far as its channel was asked since; whether deny of policy.toml names it;
+it, as of the last time kist asked its channel; whether policy.toml denies it;
 whether its stored evidence still proves it by today's keys and rules, as kist verify
 --evidence does, except that archives are not read again; and, with --db, whether a
 security advisory affects it. Each finding comes with what to install instead. With

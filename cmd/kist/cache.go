@@ -26,7 +26,7 @@ need it.`,
 		a.Command(cli.Verb{
 			Use: "list", Aliases: []string{"ls"}, Short: "Show what the cache holds",
 			Long: `Shows the archives, the partial downloads and the documents in the cache, the oldest
-first, with the release that is installed of each archive, if one is.`,
+first, and for each archive the installed release that came from it, if any.`,
 			Example: "kist cache list\nkist cache list --json",
 			Exits:   []int{0, 1, 2, 9},
 			Args:    cli.Exactly(0),

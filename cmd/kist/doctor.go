@@ -16,12 +16,13 @@ import (
 func (a *app) doctorCommand() *cobra.Command {
 	var network bool
 	return a.Command(cli.Verb{
-		Group: cli.Housekeeping, Use: "doctor", Short: "Find out what is wrong, and how to mend it",
+		Group: cli.Housekeeping, Use: "doctor", Short: "Find out what is wrong, and how to fix it",
 		Long: `Looks at kist's directories and their owners, at links, locks and what an
 interrupted change left, at PATH and what hides kist's commands there, at disk
 space, the clock, settings, policies, keys, the cache and the sandbox. Each finding
-says what is wrong, why it matters, and which command mends it. A problem keeps
-something from working, or is not safe; a warning does not. Nothing is changed.
+says what is wrong, why it matters, and which command fixes it. A problem keeps
+something from working, or is not safe; a warning is about what works, but not as
+expected. Nothing is changed.
 
 With --network it also asks the servers of the channels in use, each for at most
 10 seconds. Files of toolchains are not read: kist verify does that.`,
@@ -63,6 +64,6 @@ func (a *app) examine(ctx context.Context, network bool) (cli.Result, error) {
 	if found := r.Summary(); found != "" {
 		return r, failure.New("findings", found)
 	}
-	a.Say("nothing is wrong")
+	a.Say("no problems found")
 	return r, nil
 }

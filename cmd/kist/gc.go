@@ -26,12 +26,12 @@ func (a *app) gcCommand() *cobra.Command {
 		Short: "Remove releases that only older generations hold",
 		Long: `Removes the releases that updates replaced and that nothing needs, with every
 rule of kist uninstall: files that were changed or added stay. What kist list shows
-stays, and so does what a project needs in which kist install ran, until its
-directory is deleted. kist rollback cannot return to what was removed.
+stays, and so does what is needed by any project in which you ran kist install, as
+long as its directory exists. kist rollback cannot return to what was removed.
 
 The last use of a release is known to the day: when it was installed, when kist
-started it, or when another replaced it. Commands started by their links or paths
-are not seen. kist list --all shows the releases, and docs/upkeep.md says more.`,
+started it, or when a newer release replaced it. Commands started by their links or
+paths are not seen. kist list --all shows the releases, and docs/upkeep.md says more.`,
 		Example: "kist gc -n\nkist gc\nkist gc --older-than 30d",
 		Exits:   []int{0, 1, 2, 7, 8, 9, 10},
 		Args:    cli.Exactly(0),

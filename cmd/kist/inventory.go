@@ -29,8 +29,8 @@ func (a *app) inventoryCommand() *cobra.Command {
 		Group: cli.Trusting, Use: "inventory [--name NAME] [--merge FILE…]",
 		Short: "List what a machine has installed, or many machines",
 		Long: `Lists the installed toolchains, who signed them, and, with --json, the digest of
-their files. The JSON form has an ID of the store, which is derived from the
-machine's, but not the name of the machine: --name adds one.
+their files. The JSON form has an ID of the store, derived from the machine
+ID, but not the name of the machine: --name adds one.
 
 With --merge, reads the JSON of many machines, and prints one table: each release,
 and the machines that have it. Of several files of one machine, the newest counts.`,

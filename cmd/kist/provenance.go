@@ -17,7 +17,7 @@ func (a *app) provenanceCommand() *cobra.Command {
 		Group: cli.Trusting, Use: "provenance TOOL",
 		Short: "Print how an installed toolchain was proved and unpacked",
 		Long: `Prints an in-toto statement about an installed toolchain, from its receipt: which
-files were unpacked, by which keys and documents they were proved, behind which
+files were unpacked, by which keys and documents they were proved, in which
 sandbox they were unpacked, and the digest of what came out. docs/inventory.md
 describes its fields. The statement is not signed. kist verify --evidence proves
 the same again.`,

@@ -107,7 +107,8 @@ func (a *app) selfUninstall(ctx context.Context, _ []string) (cli.Result, error)
 }
 
 // programBefore returns the path of the program that self update kept beside this one, and
-// a function that removes it; "" if there is none, or if it is not a program of kist.
+// a function that removes it. The path is "" if no such program exists, or if it is not a
+// program of kist.
 func (a *app) programBefore() (path string, remove func() error) {
 	nothing := func() error { return nil }
 	p, err := a.openProgram()

@@ -27,7 +27,7 @@ done, or nothing.
 
 With --prune it also removes what kist installed and FILE does not name: it shows
 these with their sizes, and asks on a terminal unless --yes is given. Files that
-were changed are kept, as by uninstall. Other stores stay as they are.`,
+were changed are kept, as with kist uninstall. Other stores stay as they are.`,
 		Example:     "kist sync -n --prune\nkist sync work.toml\nkist sync acme/@backend",
 		Exits:       []int{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10},
 		Args:        cli.Between(0, 1),

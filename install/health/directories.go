@@ -74,7 +74,7 @@ func dirFinding(h Host, d install.Diagnosis) (f Finding, wrong bool) {
 	case d.Err == nil || readOnly:
 		return Finding{}, false
 	}
-	return Finding{Severity: Problem, What: d.Err.Error(), Fix: unsetFix(h, string(d.Role)), Why: "kist does not start to change anything there"}, true
+	return Finding{Severity: Problem, What: d.Err.Error(), Fix: unsetFix(h, string(d.Role)), Why: "kist refuses to change anything there"}, true
 }
 
 // inHome reports whether path lies in the user's home.
@@ -111,7 +111,7 @@ func checkStore(_ context.Context, h Host) (findings []Finding, facts []string) 
 
 // storeFinding returns what err, with which kist's directories were opened, means.
 func storeFinding(h Host, err error) (f Finding, wrong bool) {
-	f = Finding{Severity: Problem, Why: "kist changes nothing until that is mended"}
+	f = Finding{Severity: Problem, Why: "kist changes nothing until this is fixed"}
 	if err != nil {
 		f.What = err.Error()
 	}
@@ -147,7 +147,7 @@ func storeFinding(h Host, err error) (f Finding, wrong bool) {
 		f.Why = "kist does not know what is in force; the receipts still say what can be removed"
 	}
 	if e, ok := errors.AsType[*host.NoHomeError](err); ok {
-		f.Why = fmt.Sprintf("kist keeps everything below it, and %q is no directory to do so", e.Home)
+		f.Why = fmt.Sprintf("kist keeps everything below it, and %q is not a usable home directory", e.Home)
 		f.Fix = `export HOME="$(eval echo ~"$(id -un)")"`
 	}
 	return f, true
@@ -215,7 +215,7 @@ func checkLeftovers(_ context.Context, h Host) (findings []Finding, _ []string) 
 		paths = append(paths, l.Path+" ("+l.Reason+")")
 	}
 	return []Finding{{Severity: Warning, What: "an interrupted change left, or something else changed: " + names(paths), Fix: "kist repair",
-		Why: "it takes space, or a command is missing; the next change mends it too"}}, nil
+		Why: "it takes space, or a command is missing; the next change fixes it too"}}, nil
 }
 
 // checkLinks checks whether something else has the name of a link of kist's.

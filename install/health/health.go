@@ -33,7 +33,7 @@ type Finding struct {
 	Severity Severity `json:"severity"`
 	What     string   `json:"what"`
 	Why      string   `json:"why"`           // why it matters
-	Fix      string   `json:"fix,omitempty"` // the command of a shell that mends it; empty: Why says what to do
+	Fix      string   `json:"fix,omitempty"` // the command of a shell that fixes it; empty: Why says what to do
 }
 
 // A Fact is something that a check learned and that is not wrong.
@@ -200,7 +200,7 @@ func runCheck(ctx context.Context, c check, h Host) ([]Finding, []string) {
 	}
 	failed := func(format string, args ...any) []Finding {
 		return []Finding{{Severity: Problem, What: fmt.Sprintf("the check of %s %s", c.name, fmt.Sprintf(format, args...)),
-			Why: "nothing is known about it; the other checks are not affected"}}
+			Why: "kist can't check it; the other checks are not affected"}}
 	}
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
@@ -229,5 +229,5 @@ func runCheck(ctx context.Context, c check, h Host) ([]Finding, []string) {
 
 // unknown returns the finding that a check could not learn something.
 func unknown(what string, err error) []Finding {
-	return []Finding{{Severity: Problem, What: fmt.Sprintf("%s: %v", what, err), Why: "nothing is known about it until that is mended"}}
+	return []Finding{{Severity: Problem, What: fmt.Sprintf("%s: %v", what, err), Why: "kist can't check it until this is fixed"}}
 }

@@ -34,7 +34,7 @@ const (
 	latest  = "latest"
 )
 
-// A TakenError reports that a directory is not empty, and holds something else than an
+// A TakenError reports that a directory is not empty, and holds something other than an
 // image that kist wrote there.
 type TakenError struct{ Path, Why string }
 

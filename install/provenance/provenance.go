@@ -1,5 +1,5 @@
 // Package provenance states how an installed toolchain came to be: which files were
-// unpacked, how they were proved, and behind what they were unpacked. The statement is for
+// unpacked, how they were proved, and in which sandbox they were unpacked. The statement is for
 // other programs, in the form of in-toto. It says what the receipt says, and is not signed:
 // it is as trustworthy as the machine that it was made on. It has no effects.
 package provenance

@@ -62,7 +62,7 @@ func (d Draft) encode() (theManifest, theIndex []byte, files []File, err error) 
 
 // WriteTo writes d as a tar file. The same content gives the same bytes, in whatever order
 // Files are: no time, owner or mode of any file is in it. The error is a
-// *verify.DigestError or *verify.SizeError if Open returns something else than the file.
+// *verify.DigestError or *verify.SizeError if Open returns something other than the file.
 func (d Draft) WriteTo(w io.Writer) (n int64, err error) {
 	theManifest, theIndex, files, err := d.encode()
 	if err != nil {

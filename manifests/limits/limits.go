@@ -132,7 +132,7 @@ const (
 
 func (d Date) String() string {
 	if d.By == Seen {
-		return fmt.Sprintf("%s %s, as nothing signed dates it", d.By, minute(d.At))
+		return fmt.Sprintf("%s %s, because no signed document states its date", d.By, minute(d.At))
 	}
 	return fmt.Sprintf("%s on %s", d.By, minute(d.At))
 }

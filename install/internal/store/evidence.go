@@ -19,9 +19,8 @@ const (
 )
 
 // putEvidence durably writes the blobs with which a release can be proved again, each
-// under its digest. It skips those that are already stored, and links those of which
-// FindCopy knows a copy. A blob that is too long
-// to be read back is a *manifests.TooLargeError.
+// under its digest. It skips those that are already stored, and links those that FindCopy
+// knows a copy of. A blob that is too long to be read back is a *manifests.TooLargeError.
 func (s Store) putEvidence(blobs []verify.Blob) error {
 	if len(blobs) == 0 {
 		return nil

@@ -49,7 +49,7 @@ var (
 	ErrTaken = verify.NewClass("the registry has another edition of that serial", "stale", nil)
 	// ErrNewer is returned if the registry has a later serial of the channel.
 	ErrNewer = verify.NewClass("the registry has a newer edition", "stale", nil)
-	// ErrOther is returned if the repository holds something else than the channel.
+	// ErrOther is returned if the repository holds something other than the channel.
 	ErrOther = verify.NewClass("the repository is not this channel's", "refused", nil)
 )
 

@@ -158,6 +158,10 @@ func (r Shown) Render(p *term.Page) {
 		p.Line("not proved: %s: the documents in the bundle do not name it", release)
 	}
 	if r.Others > 0 {
-		p.Line("note: no proof needed %s", term.Count(r.Others, "other file"))
+		were := "were"
+		if r.Others == 1 {
+			were = "was"
+		}
+		p.Line("note: %s %s not needed by any proof", term.Count(r.Others, "other file"), were)
 	}
 }

@@ -146,7 +146,7 @@ type onceValue struct {
 
 func (v *onceValue) Set(text string) error {
 	if v.given {
-		return errors.New("it was given before, and takes one value")
+		return errors.New("it may be given only once")
 	}
 	v.given = true
 	return v.Value.Set(text)

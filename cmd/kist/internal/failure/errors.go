@@ -117,11 +117,32 @@ func (e *KeptError) Error() string {
 		one, several = "would be", "would be"
 	}
 	if len(e.Kept) == 1 {
-		return fmt.Sprintf("1 path %s kept: %s", one, e.Kept[0].Reason)
+		return fmt.Sprintf("1 path %s kept%s", one, because(e.Kept[0].Reason))
 	}
 	return fmt.Sprintf("%d paths %s kept", len(e.Kept), several)
 }
 func (*KeptError) Kind() string { return "kept" }
+
+// because returns the reason of a Drift as the end of a sentence about why its path was kept.
+func because(reason string) string {
+	switch verb, _, _ := strings.Cut(reason, " "); {
+	case reason == "changed":
+		return " because it was changed"
+	case reason == "kept earlier":
+		return " because an earlier removal kept it"
+	case reason == "without a receipt":
+		return " because it has no receipt"
+	case strings.HasSuffix(reason, " changed"):
+		return " because its " + reason
+	case verb == "cannot":
+		return " because it " + reason
+	case verb == "a":
+		return " because " + reason
+	case verb == "not" || verb == "no" || verb == "kist's":
+		return " because it is " + reason
+	}
+	return ": " + reason
+}
 
 // An UnreadableError reports that a file to check, or to check against, cannot be
 // read. What is not proved is not trusted, for whatever reason, so the reason is not

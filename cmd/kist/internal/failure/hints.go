@@ -215,7 +215,7 @@ func hints() []hintRow {
 			return fmt.Sprintf("set %s to a directory of your own, or %s", c.setting(e.Role), c.unset())
 		}),
 		hintFor("refused", func(e *install.UnsafeDirError, c Context) string {
-			return fmt.Sprintf("let only yourself write there, or set %s to another directory", c.setting(e.Role))
+			return fmt.Sprintf("make it writable for you alone, or set %s to another directory", c.setting(e.Role))
 		}),
 		hintFor("refused", func(e *install.OwnerError, c Context) string {
 			return fmt.Sprintf("for toolchains of your own, set %s to a directory of your own, or %s", c.setting(e.Role), c.unset())

@@ -26,13 +26,13 @@ func selfHints() []hintRow {
 			}
 			return "kist self update --version " + e.Near[0]
 		}),
-		hintFor("refused", func(e *selfupdate.ManagedError, _ Context) string { return "there it is updated by: " + e.Command }),
+		hintFor("refused", func(e *selfupdate.ManagedError, _ Context) string { return "update it with: " + e.Command }),
 		hintFor("refused", func(e *install.SystemPrefixError, _ Context) string { return ifProgram(e.Role, asInstalled) }),
 		hintFor("refused", func(e *install.OwnerError, _ Context) string { return ifProgram(e.Role, asInstalled) }),
 		hintFor("refused", func(e *install.UnsafeDirError, _ Context) string {
-			return ifProgram(e.Role, "let only yourself write there, then run the same command again")
+			return ifProgram(e.Role, "make it writable for you alone, then run the same command again")
 		}),
-		fixedHint[*host.UnsafeFileError]("refused", "let only yourself write there, then run the same command again"),
+		fixedHint[*host.UnsafeFileError]("refused", "make it writable for you alone, then run the same command again"),
 		hintFor("refused", func(e *selfupdate.NotKistError, _ Context) string {
 			return fmt.Sprintf("look at %s; kist neither runs nor removes it", e.Path)
 		}),
@@ -44,7 +44,7 @@ func selfHints() []hintRow {
 		}),
 		fixedHint[*trust.NoReleaseKeysError]("untrusted", "use a release of kist; SECURITY.md says how to check a kist that was built from source"),
 		fixedHint[*selfupdate.NoProgramError]("untrusted", "this release cannot replace a program by itself; get it as you installed kist"),
-		fixedHint[*selfupdate.UnknownProgramError]("untrusted", "if you built it from source, SECURITY.md says how to compare it; else get kist anew, and distrust this file"),
+		fixedHint[*selfupdate.UnknownProgramError]("untrusted", "if you built it from source, SECURITY.md says how to compare it; otherwise install kist again, and do not use this file"),
 		fixedHint[*selfupdate.NoPreviousError]("missing", "kist self update --version VERSION installs a release by its version"),
 	}
 }

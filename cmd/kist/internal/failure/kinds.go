@@ -47,7 +47,7 @@ func Kinds() []Kind {
 		{"refused", 9, NoVerdict, "a directory of the system or of others, or that became a link, or that belongs with another; a file that is not kist's; a tool of the system", ""},
 		{"untrusted", 4, Unproved, "a signature, digest, size, archive or manifest is not what it must be; or its publisher withdrew it, or policy.toml denies it", "what is served is not what was promised; tell its publisher, and try again later"},
 		{"settings", 1, NoVerdict, "a file of kist's settings is damaged", ""},
-		{"stale", 5, OutOfDate, "expired, older than what was already seen, or something else under the same number; or too new for policy.toml", "an old copy is served, by a stale mirror or an attacker; try again later, or from another network"},
+		{"stale", 5, OutOfDate, "expired, older than what was already seen, or other content under a serial already seen; or too new for policy.toml", "an old copy is served, by a stale mirror or an attacker; try again later, or from another network"},
 		{"interrupted", 130, NoVerdict, "interrupted", "the same command can be run again at any time"},
 		{"busy", 7, NoVerdict, "another kist is at work, and was for as long as `--wait` says; it is named", "wait until it is done, then run the same command again; --wait 1h waits longer"},
 		{"space", 8, NoVerdict, "no space", "free some space there, then run the same command again; kist dirs lists kist's directories"},

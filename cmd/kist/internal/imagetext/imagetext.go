@@ -68,7 +68,7 @@ func (r Written) Render(p *term.Page) {
 	}
 	p.Line("  receipts, evidence and links: %s%s", term.ByteSize(r.Records.Size), r.Records.note())
 	if r.Base != nil {
-		p.Line("  base %s: %s, not proved by anybody (sha256:%s)", r.Base.Name, term.Count(r.Base.Layers, "layer"), r.Base.Digest.Hex())
+		p.Line("  base %s: %s, not verified (sha256:%s)", r.Base.Name, term.Count(r.Base.Layers, "layer"), r.Base.Digest.Hex())
 	}
 	p.Line("digest: sha256:%s", r.Digest.Hex())
 	p.Line("in the image: kist --store %s verify --evidence", r.Prefix)

@@ -91,7 +91,7 @@ func (r Synced) Render(p *term.Page) {
 }
 
 // Notices returns a line for each change of what mirror.toml had recorded: flags replace it.
-// Tools of which the same changed share a line.
+// Tools with the same change share a line.
 func (r Synced) Notices() (lines []string) {
 	var changes []string
 	of := map[string][]string{} // tools by change

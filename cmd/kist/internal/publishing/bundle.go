@@ -43,15 +43,15 @@ func (a *verbs) bundleCreateCommand() *cobra.Command {
 	var locked bool
 	return a.Command(cli.Verb{
 		Use:   "create FILE [TOOL…] [--locked]",
-		Short: "Put what TOOL is installed from into FILE",
+		Short: "Write everything needed to install TOOL into FILE",
 		Long: `Asks the channels of each TOOL, proves what they answer, and writes the documents
 and artifacts by which it is installed into FILE. With --locked it takes what the
 kist.lock of this project names, for its platforms. FILE appears in one step when
-it is complete; if it exists, it is replaced if it is a whole bundle, and else
-left as it is. The same content gives the same bytes.`,
+it is complete. An existing FILE is replaced only if it is a complete bundle. The
+same content gives the same bytes.`,
 		Example:   "kist bundle create tools.tar go rust -c clippy\nkist bundle create zig.tar acme/zig --platform linux/arm64 --platform darwin/arm64\nkist bundle create project.tar --locked",
 		Exits:     []int{0, 1, 2, 3, 4, 5, 6, 7, 8, 9},
-		ExitMeans: map[int]string{9: "refused for safety; FILE is something else than a bundle"},
+		ExitMeans: map[int]string{9: "refused for safety; FILE is something other than a bundle"},
 		Args:      cli.Between(1, 1000),
 		Fetches:   true,
 		Complete:  completion.AfterPath(a.Offers().Tools),

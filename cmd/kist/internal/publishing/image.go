@@ -39,19 +39,19 @@ func (a *verbs) imageCommand() *cobra.Command {
 		Short: "Write an OCI image with toolchains into the directory LAYOUT",
 		Long: `Proves and unpacks each TOOL as install does, but not for this machine: it becomes
 a layer of a container image. LAYOUT is an OCI image layout, which skopeo, oras
-and podman copy to a registry. No daemon and no root is needed. The last layer
+and podman copy to a registry. It needs neither a daemon nor root. The last layer
 has the receipts and the evidence, so that each toolchain can be proved in the
 image, too. The same toolchains, proved by the same documents, give the same
-image, and the layer of one does not change when another one does.
+image, and updating one toolchain leaves the layers of the others unchanged.
 
 With --locked it takes what the kist.lock of this project names. --base is an
-image to begin with: a layout, or one of a registry. Nobody proves it.
+image to begin with: a layout, or one of a registry. kist does not verify it.
 
 An image that kist wrote to LAYOUT before is replaced in one step. SOURCE_DATE_EPOCH
 sets when the image was made; else that is when the newest manifest was signed.`,
 		Example:    "kist image ./tools go rust -c clippy\nkist image ./project --locked --base oci://registry.example/debian:12 --user 1000\nkist image ./tools go --from tools.tar",
 		Exits:      []int{0, 1, 2, 3, 4, 5, 6, 7, 8, 9},
-		ExitMeans:  map[int]string{9: "refused for safety; LAYOUT holds something else than an image of kist's"},
+		ExitMeans:  map[int]string{9: "refused for safety; LAYOUT holds something other than an image of kist's"},
 		Args:       cli.Between(1, 1000),
 		Fetches:    true,
 		FromBundle: true,

@@ -104,7 +104,7 @@ kist mirror sync /srv/mirror --locked
 kist mirror sync /srv/mirror --prune
 kist mirror sync oci://registry.example/mirrors/tools go acme/zig`,
 		Exits:     []int{0, 1, 2, 3, 4, 5, 6, 7, 8, 9},
-		ExitMeans: map[int]string{9: "refused for safety; DIR holds something else than a mirror"},
+		ExitMeans: map[int]string{9: "refused for safety; DIR holds something other than a mirror"},
 		Args:      cli.Between(1, 1000),
 		Fetches:   true,
 		Complete:  completion.AfterPath(a.Offers().Tools),

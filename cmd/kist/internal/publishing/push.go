@@ -26,8 +26,8 @@ func (a *verbs) publishPushCommand() *cobra.Command {
 		Use: "push DIR oci://REGISTRY/REPOSITORY [--key FILE…] [--threshold N]", Short: "Send the channel to an OCI registry",
 		Long: `Verifies DIR as kist publish verify does, and then sends what the repository
 lacks: artifacts as blobs, and the documents of the channel. Files that are
-there already are not sent again. At last the tag head leads to this edition,
-all of it at once; the tag serial-N, which is never moved, leads to it too.
+there already are not sent again. Last, it moves the tag head to this edition, in
+one step; the tag serial-N, which is never moved, leads to it too.
 Users add the channel with the same URL. A registry that wants a login gets the
 one of config.toml, netrc, or docker login.`,
 		Example: `kist publish push public/ oci://registry.example/acme/tools -n

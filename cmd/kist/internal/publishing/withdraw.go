@@ -20,12 +20,12 @@ func (a *verbs) publishWithdrawCommand() *cobra.Command {
 	var undo bool
 	return a.Command(cli.Verb{
 		Use: "withdraw DIR TOOL@VERSIONS --reason TEXT [--replaced-by V] | --undo", Short: "State that versions must not be used",
-		Long: `Adds to the draft that VERSIONS of TOOL are withdrawn, for TEXT. Once that is
-signed, users cannot install them; kist update moves those who have one to V, even
-if V is older; and kist list, run, outdated and audit warn them. VERSIONS is a
-version, as on the command line, or a range: <1.4.2, ">=1.4 <1.4.2". --undo removes
-such a statement. The releases themselves stay listed; kist publish remove removes
-them.`,
+		Long: `Adds to the draft that VERSIONS of TOOL are withdrawn, with TEXT as the reason.
+Once that is signed, users cannot install them; kist update moves those who have one
+to V, even if V is older; and kist list, run, outdated and audit warn them. VERSIONS
+is a version, as on the command line, or a range: <1.4.2, ">=1.4 <1.4.2". --undo
+removes such a statement. The releases themselves stay listed; kist publish remove
+removes them.`,
 		Example: `kist publish withdraw public/ zig@0.14.0 --reason "miscompiles loops" --replaced-by 0.13.0
 kist publish withdraw public/ 'trivy@>=0.69.4 <0.69.6' --reason "the build server was taken over"
 kist publish withdraw public/ zig@0.14.0 --undo`,
@@ -34,7 +34,7 @@ kist publish withdraw public/ zig@0.14.0 --undo`,
 		Args:      cli.Exactly(2),
 		Changes:   true,
 		Flags: func(f *pflag.FlagSet) {
-			f.StringVar(&w.Reason, "reason", "", "`TEXT` that tells users why, in one line")
+			f.StringVar(&w.Reason, "reason", "", "the reason, `TEXT`, in one line")
 			f.StringVar(&w.ReplacedBy, "replaced-by", "", "the version to use instead: `V`")
 			f.BoolVar(&undo, "undo", false, "remove the withdrawal of exactly these versions")
 		},

@@ -31,7 +31,7 @@ func NewOlderRelease(r upkeep.Release, prefix string) OlderRelease {
 // Ref returns channel/tool@version.
 func (r OlderRelease) Ref() string { return r.Channel + "/" + r.Tool + "@" + r.Version }
 
-// OlderReleases is what list --all shows besides what is in force.
+// OlderReleases is the releases that list --all shows although they are not in force.
 type OlderReleases []OlderRelease
 
 // Render writes list as text.
