@@ -178,3 +178,27 @@ func TestLoginHints(t *testing.T) {
 		}
 	}
 }
+
+// TestKept checks that the message about one kept path is a sentence, whatever the reason.
+func TestKept(t *testing.T) {
+	for reason, want := range map[string]string{
+		"changed":                    "1 path was kept because it was changed",
+		"executable bits changed":    "1 path was kept because its executable bits changed",
+		"kept earlier":               "1 path was kept because an earlier removal kept it",
+		"without a receipt":          "1 path was kept because it has no receipt",
+		"cannot be removed: busy":    "1 path was kept because it cannot be removed: busy",
+		"no longer a link":           "1 path was kept because it is no longer a link",
+		"not kist's":                 "1 path was kept because it is not kist's",
+		"kist's under another HOME":  "1 path was kept because it is kist's under another HOME",
+		"a directory above it moved": "1 path was kept because a directory above it moved",
+		"for another reason":         "1 path was kept: for another reason",
+	} {
+		if got := failure.Kept([]install.Drift{{Path: "/x", Reason: reason}}, false).Error(); got != want {
+			t.Errorf("%q, not %q", got, want)
+		}
+	}
+	two := []install.Drift{{Path: "/x", Reason: "changed"}, {Path: "/y", Reason: "changed"}}
+	if got, want := failure.Kept(two, true).Error(), "2 paths would be kept"; got != want {
+		t.Errorf("%q, not %q", got, want)
+	}
+}
