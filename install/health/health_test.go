@@ -83,7 +83,7 @@ func TestNothingIsWrong(t *testing.T) {
 }
 
 // Each fault is found by its check, with the severity, a part of what is said, and the command
-// that mends it; and no other check finds anything.
+// that fixes it; and no other check finds anything.
 func TestChecks(t *testing.T) {
 	dir := func(change func(*install.Diagnosis)) func(*Host) {
 		return func(h *Host) {
