@@ -3,12 +3,16 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"oras.land/oras-go/v2"
+	ocilayout "oras.land/oras-go/v2/content/oci"
 )
 
 // A machine that reaches nothing at all installs from a bundle, from its directory and from
@@ -52,6 +56,80 @@ func TestBundleAlone(t *testing.T) {
 	write(t, at("bad.tar"), strings.Replace(string(data), "BEGIN PGP", "BEGIN PGQ", 1), 0o644)
 	client := alone(newHome(t, program))
 	client.exits(4, "channel", "add", "acme", origin.http, "--key", acme.publicKey(), "--from", at("bad.tar"))
+}
+
+// TestBundleInRegistry copies a bundle to a docker-registry and back, by skopeo and by
+// oras. Its manifest and its blobs stay the same, and kist installs from both copies.
+func TestBundleInRegistry(t *testing.T) {
+	program := build(t)
+	operator, registry := newHome(t, program), startRegistry(t, false)
+	acme, public := newSigner(t, "ed25519"), commonDir(t)
+	work := commonDir(t)
+	at := func(name string) string { return filepath.Join(work, name) }
+	byHand(t, public, acme, 1, 20, "1.0", "1.1")
+	origin := startNginx(t, public)
+	operator.must("channel", "add", "acme", origin.http, "--key", acme.publicKey())
+	operator.must("bundle", "create", at("b.tar"), "acme/hello")
+	origin.stop()
+	tool(t, "mkdir", at("dir"))
+	tool(t, "tar", "xf", at("b.tar"), "-C", at("dir"))
+	bundle := manifestOf(t, at("dir"))
+
+	skopeo := func(args ...string) {
+		t.Helper()
+		tool(t, "skopeo", append([]string{"--insecure-policy", "copy"}, args...)...)
+	}
+	name := registry.host + "/acme/bundles"
+	skopeo("--dest-tls-verify=false", "oci-archive:"+at("b.tar"), "docker://"+name+":skopeo")
+	skopeo("--src-tls-verify=false", "docker://"+name+":skopeo", "oci:"+at("by-skopeo"))
+
+	repository := repositoryOf(t, name, "")
+	layout := func(dir string) *ocilayout.Store {
+		t.Helper()
+		store, err := ocilayout.New(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return store
+	}
+	copyTo := func(from oras.ReadOnlyTarget, reference string, to oras.Target) {
+		t.Helper()
+		if _, err := oras.Copy(t.Context(), from, reference, to, "oras", oras.DefaultCopyOptions); err != nil {
+			t.Fatal(err)
+		}
+	}
+	copyTo(layout(at("dir")), bundle, repository)
+	copyTo(repository, "oras", layout(at("by-oras")))
+
+	for _, copied := range []string{"skopeo", "oras"} {
+		from := at("by-" + copied)
+		d, err := repository.Resolve(t.Context(), copied)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := manifestOf(t, from); got != bundle || d.Digest.String() != bundle {
+			t.Errorf("%s: the manifest is %s in the registry and %s in the copy, want %s", copied, d.Digest, got, bundle)
+		}
+		tool(t, "diff", "-r", at("dir/blobs"), filepath.Join(from, "blobs"))
+
+		client := newHome(t, program).under("unshare", "--net", "--")
+		client.must("channel", "add", "acme", origin.http, "--key", acme.publicKey(), "--from", from)
+		contains(t, client.must("bundle", "show", from), "1 of 1 release proved")
+		contains(t, client.must("install", "acme/hello", "--from", from), "Installed hello 1.1")
+		contains(t, client.must("run", "acme/hello", "--", "hello"), "hello 1.1")
+		client.must("verify", "--evidence")
+	}
+}
+
+// manifestOf returns the digest of the one manifest of an image layout.
+func manifestOf(t *testing.T, dir string) string {
+	t.Helper()
+	var index struct{ Manifests []struct{ Digest string } }
+	must(t, json.Unmarshal([]byte(takeFile(t, filepath.Join(dir, "index.json"))), &index))
+	if len(index.Manifests) != 1 {
+		t.Fatalf("%s: %d manifests, want 1", dir, len(index.Manifests))
+	}
+	return index.Manifests[0].Digest
 }
 
 // TestOfflinePage runs the commands of docs/offline.md: those for a machine with a network
