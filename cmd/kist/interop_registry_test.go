@@ -178,63 +178,91 @@ func TestRegistry(t *testing.T) {
 	fresh.must("channel", "set-url", "acme", "oci://"+there)
 }
 
-// TestRegistryFleet has 200 homes use one registry, as many at a time as there are
-// processors, and counts what they ask and get. docs/fleet.md has these figures.
-func TestRegistryFleet(t *testing.T) {
-	const homes = 200
-	program, dir, acme := build(t), commonDir(t), newSigner(t, "ed25519")
-	registry := startRegistry(t, false)
-	var requests, sent atomic.Int64
+// A fleet is homes that use one server, and a count of what they ask and get.
+type fleet struct {
+	*testing.T
+	homes          []*home
+	address        string // of the server, as the homes see it
+	requests, sent atomic.Int64
+}
+
+// newFleet returns homes in which kist asks the server at an address.
+func newFleet(t *testing.T, program, server string, homes int) *fleet {
+	t.Helper()
+	f := &fleet{T: t}
 	counter := httptest.NewUnstartedServer(&httputil.ReverseProxy{
 		Rewrite: func(r *httputil.ProxyRequest) {
-			requests.Add(1)
-			r.SetURL(&url.URL{Scheme: "http", Host: registry.host})
+			f.requests.Add(1)
+			r.SetURL(&url.URL{Scheme: "http", Host: server})
 		},
 	})
-	counter.Listener = countingListener{counter.Listener, &sent}
+	counter.Listener = countingListener{counter.Listener, &f.sent}
 	counter.Config.ErrorLog = log.New(io.Discard, "", 0)
 	counter.Start()
 	t.Cleanup(counter.Close)
-	publisher := newHome(t, program)
-	publishHello(t, publisher, dir, acme, "1.0")
-	publisher.must("publish", "push", dir, "oci://"+registry.host+"/acme/tools")
-	at := "oci://" + counter.Listener.Addr().String() + "/acme/tools"
+	f.address = counter.Listener.Addr().String()
+	for range homes {
+		f.homes = append(f.homes, newHome(t, program))
+	}
+	return f
+}
 
-	users := make([]*home, homes)
-	for i := range users {
-		users[i] = newHome(t, program)
+// each runs kist in every home, several at a time, and checks how many requests each of
+// them made.
+func (f *fleet) each(what string, want int64, args ...string) {
+	f.Helper()
+	f.requests.Store(0)
+	f.sent.Store(0)
+	var work errgroup.Group
+	work.SetLimit(4 * runtime.NumCPU())
+	for _, h := range f.homes {
+		work.Go(func() error {
+			if o := h.kist(args...); o.code != 0 {
+				return fmt.Errorf("kist %s: %v", strings.Join(args, " "), o)
+			}
+			return nil
+		})
 	}
-	// each runs kist in every home, and checks how many requests each of them made.
-	each := func(what string, want int64, args ...string) {
-		t.Helper()
-		requests.Store(0)
-		sent.Store(0)
-		var work errgroup.Group
-		work.SetLimit(runtime.NumCPU())
-		for _, h := range users {
-			work.Go(func() error {
-				if o := h.kist(args...); o.code != 0 {
-					return fmt.Errorf("kist %s: %v", strings.Join(args, " "), o)
-				}
-				return nil
-			})
-		}
-		if err := work.Wait(); err != nil {
-			t.Fatal(err)
-		}
-		t.Logf("%-28s %5d requests, %8d bytes", what, requests.Load(), sent.Load())
-		if got := requests.Load(); got != want*homes {
-			t.Errorf("%s: %d requests of %d homes, want %d each", what, got, homes, want)
-		}
+	if err := work.Wait(); err != nil {
+		f.Fatal(err)
 	}
-	each("channel add", 4, "channel", "add", "acme", at, "--key", acme.publicKey())
-	each("install", 2, "install", "hello")
-	each("outdated, unchanged", 1, "outdated")
-	publishHello(t, publisher, dir, acme, "1.0", "1.1")
-	publisher.must("publish", "push", dir, "oci://"+registry.host+"/acme/tools")
-	each("update to a new release", 5, "update")
-	each("update, unchanged", 1, "update")
-	for _, h := range users[:10] {
-		contains(t, h.must("run", "hello"), "hello 1.1")
+	f.Logf("%-36s %5d requests, %9d bytes", what, f.requests.Load(), f.sent.Load())
+	if got, homes := f.requests.Load(), int64(len(f.homes)); got != want*homes {
+		f.Errorf("%s: %d requests of %d homes, want %d each", what, got, homes, want)
+	}
+}
+
+// TestRegistryFleet has 200 homes use a channel of 500 releases, and then 501, in one
+// registry, and 200 others the same channel on one nginx, and counts what they ask and get.
+// docs/fleet.md has these figures.
+func TestRegistryFleet(t *testing.T) {
+	const homes, releases = 200, 500
+	program, dir, acme := build(t), commonDir(t), newSigner(t, "ed25519")
+	registry, web, publisher := startRegistry(t, false), startNginx(t, dir), newHome(t, program)
+	to := "oci://" + registry.host + "/acme/tools"
+	var versions []string
+	for n := range releases + 1 {
+		versions = append(versions, fmt.Sprintf("1.%d", n))
+	}
+	byHand(t, dir, acme, 1, 1, versions[:releases]...)
+	contains(t, publisher.must("publish", "push", dir, to), `(?m)^sent 503 files`)
+
+	inRegistry := newFleet(t, program, registry.host, homes)
+	onNginx := newFleet(t, program, strings.Trim(strings.TrimPrefix(web.http, "http:"), "/"), homes)
+	inRegistry.each("registry: channel add", 4, "channel", "add", "acme", "oci://"+inRegistry.address+"/acme/tools", "--key", acme.publicKey())
+	onNginx.each("nginx: channel add", 3, "channel", "add", "acme", "http://"+onNginx.address+"/", "--key", acme.publicKey())
+	inRegistry.each("registry: install", 2, "install", "hello")
+	onNginx.each("nginx: install", 3, "install", "hello")
+	inRegistry.each("registry: outdated, unchanged", 1, "outdated")
+	onNginx.each("nginx: outdated, unchanged", 2, "outdated")
+
+	byHand(t, dir, acme, 2, 1, versions...)
+	contains(t, publisher.must("publish", "push", dir, to), `(?m)^sent 3 files, .*; 501 were there already$`)
+	inRegistry.each("registry: update to a new release", 5, "update")
+	onNginx.each("nginx: update to a new release", 4, "update")
+	inRegistry.each("registry: update, unchanged", 1, "update")
+	onNginx.each("nginx: update, unchanged", 2, "update")
+	for _, h := range append(inRegistry.homes[:10:10], onNginx.homes[:10]...) {
+		contains(t, h.must("run", "hello"), "hello 1.500")
 	}
 }
