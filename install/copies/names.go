@@ -27,7 +27,7 @@ const (
 // error matches ErrName.
 func Name(ref string) (string, error) {
 	if manifests.IsRegistryRef(ref) {
-		return "", verify.Errorf(ErrName, "%s: a mirror of files has no place for what is in a registry; copy the repository to another registry instead", manifests.Redact(ref))
+		return "", verify.Errorf(ErrName, "%s: a channel in a registry cannot be copied to a mirror or a bundle; copy the repository instead", manifests.Redact(ref))
 	}
 	u, err := manifests.ParseURL(ref)
 	if err != nil {
