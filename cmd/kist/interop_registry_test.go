@@ -245,7 +245,7 @@ func TestRegistryFleet(t *testing.T) {
 		versions = append(versions, fmt.Sprintf("1.%d", n))
 	}
 	byHand(t, dir, acme, 1, 1, versions[:releases]...)
-	contains(t, publisher.must("publish", "push", dir, to), `(?m)^sent 503 files`)
+	contains(t, publisher.must("publish", "push", dir, to, "--key", acme.publicKey()), `(?m)^sent 503 files`)
 
 	inRegistry := newFleet(t, program, registry.host, homes)
 	onNginx := newFleet(t, program, strings.Trim(strings.TrimPrefix(web.http, "http:"), "/"), homes)
@@ -257,7 +257,7 @@ func TestRegistryFleet(t *testing.T) {
 	onNginx.each("nginx: outdated, unchanged", 2, "outdated")
 
 	byHand(t, dir, acme, 2, 1, versions...)
-	contains(t, publisher.must("publish", "push", dir, to), `(?m)^sent 3 files, .*; 501 were there already$`)
+	contains(t, publisher.must("publish", "push", dir, to, "--key", acme.publicKey()), `(?m)^sent 3 files, .*; 501 were there already$`)
 	inRegistry.each("registry: update to a new release", 5, "update")
 	onNginx.each("nginx: update to a new release", 4, "update")
 	inRegistry.each("registry: update, unchanged", 1, "update")

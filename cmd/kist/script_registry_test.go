@@ -24,8 +24,8 @@ import (
 // scriptRegistries is the key of a script's registries, by variable.
 const scriptRegistries = "registries"
 
-// scriptServeRegistry serves a registry. Each request becomes a line of VAR.requests, and what
-// it showed a line of VAR.shown.
+// scriptServeRegistry serves a registry. Each request becomes a line of VAR.requests, which
+// ends with the range that it asks for, and what it showed a line of VAR.shown.
 func scriptServeRegistry(ts *testscript.TestScript, neg bool, args []string) {
 	scriptNeeds(ts, neg, args, 1, 2, "registry VAR [tls|basic|token]")
 	g := ocitest.New()
@@ -43,7 +43,7 @@ func scriptServeRegistry(ts *testscript.TestScript, neg bool, args []string) {
 		if a := r.Header.Get("Authorization"); a != "" {
 			note(shown, a)
 		}
-		note(requests, r.Method+" "+r.URL.Path)
+		note(requests, strings.TrimSpace(r.Method+" "+r.URL.Path+" "+r.Header.Get("Range")))
 		if r.URL.Path == "/token" {
 			note(requests, "scope "+r.URL.Query().Get("scope"))
 			g.ServeToken(w, r)
