@@ -4,7 +4,6 @@ package main
 
 import (
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 )
@@ -54,11 +53,12 @@ func TestLiveDebianIsCheap(t *testing.T) {
 	measure := func(args ...string) (cpu time.Duration, memory int64) {
 		t.Helper()
 		cmd := h.command(args...)
+		peak := peakOf(t, cmd)
 		if out, err := cmd.CombinedOutput(); err != nil {
 			t.Fatalf("%v: %s", err, out)
 		}
 		p := cmd.ProcessState
-		return p.UserTime() + p.SystemTime(), p.SysUsage().(*syscall.Rusage).Maxrss << 10
+		return p.UserTime() + p.SystemTime(), peak()
 	}
 	cpu, memory := measure("list", "rust", "--distros", "debian-trixie")
 	t.Logf("from the mirror: %v, %d MB", cpu, memory>>20)

@@ -14,6 +14,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -303,5 +304,27 @@ func same(t *testing.T, before, after snapshot) {
 		if _, ok := before[name]; !ok {
 			t.Errorf("%s was left behind: %s", name, is)
 		}
+	}
+}
+
+// peakOf makes cmd run below the program time, and returns what reads how much memory it took
+// at most, in bytes, once it has run. The kernel counts with a process what its parent had
+// before exec, and a test may be larger than kist.
+func peakOf(t *testing.T, cmd *exec.Cmd) func() int64 {
+	t.Helper()
+	figures := filepath.Join(t.TempDir(), "figures")
+	cmd.Args = append([]string{"time", "-q", "-f", "%M", "-o", figures, cmd.Path}, cmd.Args[1:]...)
+	cmd.Path = "/usr/bin/time"
+	return func() int64 {
+		t.Helper()
+		text, err := os.ReadFile(figures)
+		if err != nil {
+			t.Fatal(err)
+		}
+		kib, err := strconv.ParseInt(strings.TrimSpace(string(text)), 10, 64)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return kib << 10
 	}
 }
