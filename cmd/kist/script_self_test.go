@@ -81,3 +81,15 @@ func scriptRelease(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	scriptSign(ts, false, append([]string{dir + "/channel.toml"}, keys...))
 }
+
+// recordVersion returns a copy of program with version where the go command recorded
+// "(devel)", as in a release: self update compares it with the version that was signed. The
+// record keeps its length, so version has to be as long as 0.1.0; a checksum fills the rest.
+func recordVersion(ts *testscript.TestScript, program []byte, version string) []byte {
+	const main = "mod\tgithub.com/kist-tools/kist\t"
+	devel, stated := []byte(main+"(devel)\t"), []byte(main+"v"+version+"\tx")
+	if len(stated) != len(devel) || !bytes.Contains(program, devel) {
+		ts.Fatalf("cannot record version %s: it is not as long as 0.1.0, or the tests were built with a version", version)
+	}
+	return bytes.ReplaceAll(program, devel, stated)
+}

@@ -347,7 +347,7 @@ func scriptProgram(ts *testscript.TestScript, neg bool, args []string) {
 	data, err := os.ReadFile(self)
 	ts.Check(err)
 	if len(args) > 1 {
-		data = append(data, buildTrailer+args[1]...)
+		data = append(recordVersion(ts, data, strings.TrimPrefix(args[1], "v")), buildTrailer+args[1]...)
 	}
 	// What is started while the file is open for writing has it open too for a
 	// moment, and no file that somebody writes to can be run.

@@ -459,25 +459,27 @@ func TestCheckBuild(t *testing.T) {
 		t.Fatalf("%+v, %v", b, err)
 	}
 	here := manifests.Platform{OS: runtime.GOOS, Arch: runtime.GOARCH}
-	version := strings.TrimPrefix(b.Version, "v")
-	if version == "" {
-		version = "0.1.0"
-	}
+	// Tests are built without a version; the record of one has the same length.
+	released := bytes.ReplaceAll(data, []byte("\t(devel)\t"), []byte("\tv0.2.0\tx"))
 	for _, test := range []struct {
 		data     []byte
 		platform manifests.Platform
+		version  string
 		good     bool
 	}{
-		{data, here, true},
-		{data, manifests.Platform{OS: "plan9", Arch: runtime.GOARCH}, false},
-		{data, manifests.Platform{OS: runtime.GOOS, Arch: "wasm"}, false},
-		{[]byte("#!/bin/sh\n"), here, false},
-		{data[:8192], here, false},
-		{nil, here, false},
+		{data, here, "0.1.0", true},
+		{released, here, "0.2.0", true},
+		{released, here, "0.9.0", false},
+		{released, here, "0.2.0-rc.1", false},
+		{data, manifests.Platform{OS: "plan9", Arch: runtime.GOARCH}, "0.1.0", false},
+		{data, manifests.Platform{OS: runtime.GOOS, Arch: "wasm"}, "0.1.0", false},
+		{[]byte("#!/bin/sh\n"), here, "0.1.0", false},
+		{data[:8192], here, "0.1.0", false},
+		{nil, here, "0.1.0", false},
 	} {
-		err := selfupdate.CheckBuild(bytes.NewReader(test.data), manifests.Release{Tool: "kist", Version: version, Platform: test.platform}, manifests.Artifact{Name: "kist"})
+		err := selfupdate.CheckBuild(bytes.NewReader(test.data), manifests.Release{Tool: "kist", Version: test.version, Platform: test.platform}, manifests.Artifact{Name: "kist"})
 		if (err == nil) != test.good || err != nil && !errors.Is(err, verify.ErrUntrusted) {
-			t.Errorf("%d bytes for %v: %v", len(test.data), test.platform, err)
+			t.Errorf("%d bytes for %v as %s: %v", len(test.data), test.platform, test.version, err)
 		}
 	}
 }
