@@ -14,6 +14,9 @@ check() {
 		certificates+=(--key "$key")
 	done
 	kist publish verify "$dir/channel" "${certificates[@]}" --threshold "$threshold" >"$work/log"
+	[[ -f $dir/channel/index.html ]] || fail "channel/index.html is missing"
+	! grep 'index\.html' "$work/log" || fail "channel/index.html is not the page of this edition"
+	grep -qF "$(own_url | sed 's|channel\.toml$||')" "$dir/channel/index.html" || fail "channel/index.html is not the page of kist's own channel"
 	head -n 1 "$work/log"
 	echo "kist $version: signatures and digests are right"
 }

@@ -97,8 +97,24 @@ attach() {
 	attach_clearsigned "$dir/apt" "$out/Release.asc"
 	[[ ! -e $out/keys.toml.asc || ! -e $channel/keys.next.toml ]] || kist publish keys "$channel" --attach "$out/keys.toml.asc" >/dev/null
 	kist publish sign "$channel" --attach "$out/channel.toml.asc" "${certificates[@]}" >/dev/null
+	write_page
 	echo "SHA256SUMS is signed by $(count_signers "$dir/$version/SHA256SUMS.asc" "$dir/$version/SHA256SUMS") of $threshold:"
 	signers "$dir/$version/SHA256SUMS.asc" "$dir/$version/SHA256SUMS" | sed 's/^/  /'
+}
+
+# write_page writes the channel's page for people, once its manifest and its keys are
+# published. Until then the page is that of the edition before, if there is one.
+write_page() {
+	local channel=$dir/channel url
+	[[ $(manifest "$channel") == "$channel/channel.toml" && ! -e $channel/keys.next.toml ]] || return 0
+	url=$(own_url)
+	kist publish page "$channel" --url "${url%channel.toml}" "${certificates[@]}" --threshold "$threshold" >/dev/null
+}
+
+# own_url prints where kist looks for its own channel, as its source says.
+own_url() {
+	sed -n 's|^\tOwnURL = "\(https://.*/channel\.toml\)"$|\1|p' "$root/manifests/upstreams/own.go" | grep . ||
+		fail "manifests/upstreams/own.go does not say where the channel is"
 }
 
 # release_keyring makes work/keys.gpg of the release keys.
