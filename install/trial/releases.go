@@ -168,7 +168,9 @@ func (t releases) tryOne(ctx context.Context, r manifests.Release, patterns []st
 		if err != nil {
 			return err
 		}
-		if could := programs(entries); len(r.Commands) == 0 && len(could) > 0 {
+		// As in Add, programs of other components need not be commands.
+		own := slices.DeleteFunc(slices.Clone(entries), func(e record.Entry) bool { return e.Component != r.Tool })
+		if could := programs(own); len(r.Commands) == 0 && len(could) > 0 {
 			return refuse("it has no commands (" + executables(could) + ")")
 		}
 		if len(commands) == 0 && len(r.Commands) > 0 {
