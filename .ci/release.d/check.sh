@@ -14,11 +14,21 @@ check() {
 		certificates+=(--key "$key")
 	done
 	kist publish verify "$dir/channel" "${certificates[@]}" --threshold "$threshold" >"$work/log"
-	[[ -f $dir/channel/index.html ]] || fail "channel/index.html is missing"
-	! grep 'index\.html' "$work/log" || fail "channel/index.html is not the page of this edition"
-	grep -qF "$(own_url | sed 's|channel\.toml$||')" "$dir/channel/index.html" || fail "channel/index.html is not the page of kist's own channel"
+	check_page
 	head -n 1 "$work/log"
 	echo "kist $version: signatures and digests are right"
+}
+
+# check_page compares the channel's page with one that it writes itself. The page is not
+# signed, but it must show this edition, at the address where kist looks for it.
+check_page() {
+	local copy=$work/documents
+	[[ -f $dir/channel/index.html ]] || fail "channel/index.html is missing"
+	! grep 'index\.html' "$work/log" || fail "channel/index.html shows another edition"
+	mkdir "$copy"
+	find "$dir/channel" -mindepth 1 -maxdepth 1 ! -name blobs ! -name index.html -exec cp -r {} "$copy/" \;
+	page "$copy"
+	cmp "$copy/index.html" "$dir/channel/index.html" || fail "channel/index.html is not what kist writes"
 }
 
 # check_signatures verifies everything but how old it is.
@@ -73,17 +83,22 @@ rebuild() {
 
 # check_built fails unless what is to be signed is what a build of the digest $1 made.
 check_built() {
+	local made released
 	check_files
 	[[ $(contents "$dir" "$version") == "$1" ]] || fail "the channel or the lists are not what you have built: do not sign them"
+	made=$(sed -n 's/^ *"timestamp": "\(.*\)",$/\1/p' "$dir/$version/kist-$version.cdx.json")
+	released=$(awk -v v="\"$version\"" '/^version / { here = $3 == v } here && /^released / { print $3 }' "$(manifest "$dir/channel")")
+	[[ -z $released || ! $released < $made ]] || fail "the channel says that $version was released before its commit was made: do not sign it"
 	[[ ! -e $dir/apt/Release ]] || diff <(undated "$dir/apt/Release") <(apt_release "$dir/apt" - - | undated) || fail "apt/Release is not what you have built: do not sign it"
 }
 
-# contents prints the digest of all that the signatures of release $2 in $1 cover, dates
-# and serial numbers excepted: two builders can compare it.
+# contents prints the digest of all that the signatures of release $2 in $1 cover, serial
+# numbers and dates excepted: two builders can compare it. The dates of earlier releases
+# are part of it, since they were signed before.
 contents() {
 	{
 		cat "$1/$2/SHA256SUMS" "$1/kist-release.gpg" "$1/apt/Packages" "$1/apt/Packages.gz"
-		undated "$(manifest "$1/channel")"
+		undated "$(manifest "$1/channel")" | awk -v v="\"$2\"" '/^version / { here = $3 == v } !(here && /^released /)'
 	} | sha256sum | cut -d ' ' -f 1
 }
 

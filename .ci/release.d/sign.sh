@@ -105,10 +105,15 @@ attach() {
 # write_page writes the channel's page for people, once its manifest and its keys are
 # published. Until then the page is that of the edition before, if there is one.
 write_page() {
-	local channel=$dir/channel url
-	[[ $(manifest "$channel") == "$channel/channel.toml" && ! -e $channel/keys.next.toml ]] || return 0
+	local channel=$dir/channel
+	[[ $(manifest "$channel") != "$channel/channel.toml" || -e $channel/keys.next.toml ]] || page "$channel"
+}
+
+# page writes the page of the documents in $1, with the address of kist's own channel.
+page() {
+	local url
 	url=$(own_url)
-	kist publish page "$channel" --url "${url%channel.toml}" "${certificates[@]}" --threshold "$threshold" >/dev/null
+	kist publish page "$1" --url "${url%channel.toml}" "${certificates[@]}" --threshold "$threshold" >/dev/null
 }
 
 # own_url prints where kist looks for its own channel, as its source says.

@@ -10,11 +10,13 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"strings"
 	"testing"
 
 	"github.com/kist-tools/kist/manifests/transport/oci/ocitest"
+	"github.com/kist-tools/kist/manifests/upstreams"
 )
 
 // A release is not built from what nobody could build again, or for keys that nobody
@@ -144,9 +146,18 @@ func TestReleaseIsSigned(t *testing.T) {
 	}
 	r.sign(dir, ann)
 	r.sign(dir, ann) // once more: it does not count twice
+	manifest := filepath.Join(dir, "channel", "channel.toml")
+	dated := takeFile(t, manifest)
+	write(t, manifest, regexp.MustCompile(`released = \d{4}`).ReplaceAllString(dated, "released = 2001"), 0o644)
+	r.refuses("released before its commit", "--built", r.built, "sign", dir, bob.secretKey())
+	write(t, manifest, dated, 0o644)
 	r.refuses("fewer than 2 release keys", "check", dir)
 	if exists(t, filepath.Join(dir, "apt", "InRelease")) {
 		t.Error("apt would accept what one has signed")
+	}
+	page := filepath.Join(dir, "channel", "index.html")
+	if exists(t, page) {
+		t.Error("there is a page about what one has signed")
 	}
 
 	r.refuses("no signature of one release key", "--built", r.built, "sign", dir, mallory.secretKey())
@@ -164,6 +175,18 @@ func TestReleaseIsSigned(t *testing.T) {
 	r.must("attach", dir, stick)
 	r.must("attach", dir, stick)
 	r.must("check", dir)
+	shown := takeFile(t, page)
+	mentions(t, shown, strings.TrimSuffix(upstreams.OwnURL, "channel.toml"), "0.1.0")
+	write(t, page, shown+"<p>more", 0o644)
+	r.refuses("index.html is not what kist writes", "check", dir)
+	if err := os.Remove(page); err != nil {
+		t.Fatal(err)
+	}
+	r.refuses("index.html is missing", "check", dir)
+	r.must("attach", dir, stick)
+	if takeFile(t, page) != shown {
+		t.Error("the page is another one when it is written again")
+	}
 	registry := httptest.NewServer(ocitest.New())
 	defer registry.Close()
 	newHome(t, build(t)).must("publish", "push", filepath.Join(dir, "channel"), strings.Replace(registry.URL, "http://", "oci://", 1)+"/kist")
@@ -195,8 +218,14 @@ func TestReleaseIsSigned(t *testing.T) {
 	r.must("check", dir)
 	r.sign(dir, bob)
 	mentions(t, takeFile(t, filepath.Join(dir, "channel", "channel.toml")), "serial  = 1\n")
+	if takeFile(t, page) != shown {
+		t.Error("one signature changes the page")
+	}
 	r.sign(dir, ann)
 	r.must("check", dir)
+	if takeFile(t, page) == shown {
+		t.Error("the page does not show the edition that was signed again")
+	}
 	mentions(t, takeFile(t, filepath.Join(dir, "channel", "channel.toml")), "serial  = 2\n")
 
 	// The next release goes on with the channel and the apt repository.
