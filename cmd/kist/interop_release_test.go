@@ -51,7 +51,7 @@ func TestReleaseRefusesToBuild(t *testing.T) {
 // are true.
 func TestReleaseContents(t *testing.T) {
 	r := newReleasing(t)
-	dir := r.build("0.2.0-rc.1")
+	dir := r.buildFor(runtime.GOOS+"/"+runtime.GOARCH+" windows/amd64", "0.2.0-rc.1")
 	files := filepath.Join(dir, "0.2.0-rc.1")
 	commit := strings.TrimSpace(r.git("rev-parse", "HEAD"))
 	name := "kist-0.2.0-rc.1-" + runtime.GOOS + "-" + runtime.GOARCH
@@ -91,6 +91,23 @@ func TestReleaseContents(t *testing.T) {
 	if lintian.code != 0 {
 		t.Errorf("lintian: %v", lintian)
 	}
+
+	machine := map[string]string{"amd64": "x86_64", "arm64": "aarch64", "riscv64": "riscv64"}[runtime.GOARCH]
+	rpm := filepath.Join(files, "kist-0.2.0~rc.1-1."+machine+".rpm")
+	mentions(t, tool(t, "rpm", "-qlp", rpm), "/usr/bin/kist\n", "/usr/share/man/man1/kist-install.1.gz\n", "/usr/share/licenses/kist/LICENSE\n", "/usr/share/licenses/kist/THIRD-PARTY-LICENSES.gz\n",
+		"/usr/share/bash-completion/completions/kist\n", "/usr/share/zsh/site-functions/_kist\n", "/usr/share/fish/vendor_completions.d/kist.fish\n")
+	mentions(t, tool(t, "rpm", "-qp", "--queryformat", "%{NAME} %{VERSION} %{ARCH}\n", rpm), "kist 0.2.0~rc.1 "+machine+"\n")
+	if scripts := tool(t, "rpm", "-qp", "--scripts", rpm); scripts != "" {
+		t.Errorf("the .rpm runs scripts: %s", scripts)
+	}
+
+	windows := "kist-0.2.0-rc.1-windows-amd64"
+	tool(t, "unzip", "-q", filepath.Join(files, windows+".zip"), "-d", unpacked)
+	got := tool(t, "sh", "-euc", `cd "$1" && find . -type f | LC_ALL=C sort`, "sh", filepath.Join(unpacked, windows))
+	if want := "./LICENSE\n./README.md\n./THIRD-PARTY-LICENSES\n./completions/kist.ps1\n./kist.exe\n"; got != want {
+		t.Errorf("the zip for Windows has\n%swant\n%s", got, want)
+	}
+	mentions(t, tool(t, "go", "version", "-m", filepath.Join(unpacked, windows, "kist.exe")), "\tgithub.com/kist-tools/kist\tv0.2.0-rc.1\t", "GOOS=windows\n", "vcs.revision="+commit+"\n")
 
 	var bom struct {
 		Metadata   struct{ Component struct{ Version string } }

@@ -81,8 +81,14 @@ func (r *releasing) refuses(why string, args ...string) {
 // directory.
 func (r *releasing) build(version string, flags ...string) string {
 	r.t.Helper()
+	return r.buildFor(runtime.GOOS+"/"+runtime.GOARCH, version, flags...)
+}
+
+// buildFor is build for a list of platforms.
+func (r *releasing) buildFor(platforms, version string, flags ...string) string {
+	r.t.Helper()
 	dir := filepath.Join(commonDir(r.t), "release")
-	out := r.must(append(flags, "--platforms", runtime.GOOS+"/"+runtime.GOARCH, version, dir)...)
+	out := r.must(append(flags, "--platforms", platforms, version, dir)...)
 	_, digest, _ := strings.Cut(out, "its digest is ")
 	r.built = strings.TrimSpace(digest)
 	return dir
