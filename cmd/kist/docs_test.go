@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"github.com/spf13/cobra"
+
+	"github.com/kist-tools/kist/manifests/upstreams"
 )
 
 // TestDocsAgreeWithHelp: docs/cli.md has a section for every verb, and for no other; it
@@ -106,5 +108,37 @@ func TestReadmeInstallsAsDocumented(t *testing.T) {
 		if !ok || !strings.Contains(string(readme), "```sh\n"+lines+"```") {
 			t.Errorf("README.md does not have the lines for %s", title)
 		}
+	}
+}
+
+// TestDocsNameOwnAddress: what a user installs by hand comes from the address where kist then
+// looks for its own channel, and .ci/release finds that address in the source.
+func TestDocsNameOwnAddress(t *testing.T) {
+	site, ok := strings.CutSuffix(upstreams.OwnURL, "/channel/channel.toml")
+	if !ok {
+		t.Fatalf("a release has its manifest at channel/channel.toml, not at %s", upstreams.OwnURL)
+	}
+	assigned := regexp.MustCompile(`(?m)^(?:kist=|ARG KIST=)(\S+?)(?:/0\.1\.0)?(?:\s|$)`)
+	for name, want := range map[string]int{"README.md": 2, "docs/install.md": 3} {
+		page, err := os.ReadFile("../../" + name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		found := assigned.FindAllStringSubmatch(string(page), -1)
+		if len(found) != want {
+			t.Errorf("%s assigns the address %d times, want %d", name, len(found), want)
+		}
+		for _, f := range found {
+			if f[1] != site {
+				t.Errorf("%s has %s, and kist %s", name, f[1], site)
+			}
+		}
+	}
+	source, err := os.ReadFile("../../manifests/upstreams/own.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if line := "\n\tOwnURL = \"" + upstreams.OwnURL + "\"\n"; strings.Count(string(source), line) != 1 {
+		t.Errorf("own_url in .ci/release.d/sign.sh looks for the line %q", line)
 	}
 }

@@ -16,6 +16,8 @@ import (
 
 	gomodule "golang.org/x/mod/module"
 	"golang.org/x/mod/zip"
+
+	"github.com/kist-tools/kist/manifests/upstreams"
 )
 
 // TestBootstrap runs the lines of docs/install.md, each way in a new Debian system, with a
@@ -104,7 +106,7 @@ func (b *bootstrap) here(lines string) string {
 	for _, s := range b.signers {
 		keys = append(keys, s.fingerprint())
 	}
-	return strings.NewReplacer("https://get.kist.example", b.site.url, "FINGERPRINT1|FINGERPRINT2|FINGERPRINT3", strings.Join(keys, "|"),
+	return strings.NewReplacer(strings.TrimSuffix(upstreams.OwnURL, "/channel/channel.toml"), b.site.url, "FINGERPRINT1|FINGERPRINT2|FINGERPRINT3", strings.Join(keys, "|"),
 		"linux-amd64", "linux-"+runtime.GOARCH).Replace(lines)
 }
 
