@@ -10,7 +10,10 @@ gpg_alone() {
 }
 
 # kist runs the kist of this checkout.
-kist() { (cd "$root" && go build -trimpath -buildvcs=false -o "$work/kist" ./cmd/kist) && "$work/kist" "$@"; }
+kist() {
+	[[ -e $work/kist ]] || (cd "$root" && go build -trimpath -buildvcs=false -o "$work/kist" ./cmd/kist) || fail "kist cannot be built"
+	"$work/kist" "$@"
+}
 
 # sign signs with the secret keys in the files $1…, once this machine has built the same.
 sign() {

@@ -1,4 +1,4 @@
-//go:build interop || live || benchmark
+//go:build interop || live || signed || benchmark
 
 package main
 

@@ -1,4 +1,4 @@
-//go:build interop || live
+//go:build interop || live || signed
 
 package main
 
