@@ -1,5 +1,5 @@
 # Makes kist's own channel and the apt repository. Neither has a date before it is
-# signed: until then, whoever builds gets the same bytes.
+# signed: until then, every builder gets the same bytes.
 
 # repositories adds release $1, whose files are in $2/$1, to the repositories in $2.
 repositories() {

@@ -178,9 +178,9 @@ type resolved struct {
 	Digest map[string]string `json:"digest"`
 }
 
-// provenance states what the files of dir were built from, and how. It does not say by
-// whom: whoever builds the same commit the same way gets the same statement, and the
-// signatures over SHA256SUMS say who did.
+// provenance states what the files of dir were built from, and how. It does not name
+// the builder, so that every builder of a commit gets the same statement. The signatures
+// over SHA256SUMS name the builders.
 func (b build) provenance(dir string) (*statement, error) {
 	s := &statement{Type: "https://in-toto.io/Statement/v1", PredicateType: "https://slsa.dev/provenance/v1"}
 	entries, err := os.ReadDir(dir) // sorted

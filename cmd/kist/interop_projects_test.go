@@ -149,14 +149,14 @@ func (h *home) checkOut(name string) (dir string) {
 // here is what is expected in one directory of a repository.
 type here struct {
 	dir     string
-	asks    string // request and the file that counts, "" if there is none
+	asks    string // the request and the file that counts; empty if no file asks for anything
 	command string // that is run, and what it prints
 	says    string
 	lock    string // the directory of kist.lock
 }
 
 // TestRepositories uses repositories as a user does after a check-out: from the root and from
-// directories below it, none of which is changed but by a kist.lock.
+// directories below it. Nothing is added to it but a kist.lock.
 func TestRepositories(t *testing.T) {
 	f := forge(t)
 	for name, all := range map[string][]here{

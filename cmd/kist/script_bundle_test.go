@@ -16,8 +16,8 @@ import (
 	"github.com/kist-tools/kist/verify"
 )
 
-// scriptRebundle writes a bundle with other content that is whole in itself, as whoever
-// carries it could.
+// scriptRebundle writes a bundle with other content and right digests, as anybody could who
+// carries the bundle.
 func scriptRebundle(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 2 && len(args) != 4 {
 		ts.Fatalf("usage: rebundle OLD NEW [URLEND flip|drop|FILE]")

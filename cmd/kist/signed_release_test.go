@@ -82,8 +82,8 @@ func TestReleaseIsSigned(t *testing.T) {
 	defer registry.Close()
 	newHome(t, build(t)).must("publish", "push", filepath.Join(dir, "channel"), strings.Replace(registry.URL, "http://", "oci://", 1)+"/kist")
 
-	// Whoever alters a file after that is found out by its digest, and whoever alters the
-	// list of digests as well by its signatures.
+	// A file that is altered after that does not have its digest. A list of digests that is
+	// altered as well does not have its signatures.
 	archive := filepath.Join(dir, "0.1.0", "kist-0.1.0-"+runtime.GOOS+"-"+runtime.GOARCH+".tar.gz")
 	honest, list, signatures := takeFile(t, archive), takeFile(t, filepath.Join(dir, "0.1.0", "SHA256SUMS")), takeFile(t, filepath.Join(dir, "0.1.0", "SHA256SUMS.asc"))
 	write(t, archive, honest+"\x00", 0o644)

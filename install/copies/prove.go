@@ -292,7 +292,7 @@ func (p *Prover) artifact(ctx context.Context, a manifests.Artifact) (e verify.E
 		p.checked[name], p.proofs[name] = err == nil, e
 		return e, err == nil, nil
 	}
-	if _, recorded := p.files.Recorded(first); !recorded { // else whoever compares all files reports it
+	if _, recorded := p.files.Recorded(first); !recorded { // else the comparison of all files reports it
 		p.Report(first, Missing, nil)
 	}
 	return e, false, nil

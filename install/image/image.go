@@ -13,8 +13,8 @@
 //
 // # What an image depends on
 //
-// The same toolchains, proved by the same documents, give the same image, whoever makes
-// it, where and when. The layer of a toolchain depends on its files alone: on no document,
+// The same toolchains, proved by the same documents, give the same image, on
+// every machine and at any time. The layer of a toolchain depends on its files alone: on no document,
 // no other toolchain and no base. So it keeps its digest when the channel publishes
 // something else, and registries and machines have it already. For that, the names of
 // prefixes come from the digest of their files, and all times are fixed.

@@ -11,7 +11,7 @@ import (
 )
 
 // This file holds the sets of a manifest. A set names tools of its own channel and of
-// others. It grants nothing: whoever installs it must trust those channels already.
+// others. It grants nothing: its users must trust those channels already.
 
 // parseSet reads one set into m.
 func (m *Manifest) parseSet(t *tomldoc.Table) error {

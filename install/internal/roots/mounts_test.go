@@ -119,11 +119,11 @@ func TestOrdinaryMachinesAreAccepted(t *testing.T) {
 			on:   fake{mounts: docker + "310 200 8:1 /var/lib/docker/volumes/v/_data /usr/local/share/cache rw - ext4 /dev/sda1 rw", files: "/cache 0 755"},
 			host: rootUser, base: "/cache/kist", wants: "/usr"},
 		{name: "GitHub job in a container",
-			on: fake{mounts: docker + `320 200 8:1 /home/ci/work /__w rw - ext4 /dev/root rw
-321 200 8:1 /home/ci/work/_temp/_github_home /github/home rw - ext4 /dev/root rw`, files: "/github/home 1001 777"},
+			on: fake{mounts: docker + `320 200 8:1 /home/ci/jobs /__w rw - ext4 /dev/root rw
+321 200 8:1 /home/ci/jobs/_temp/_github_home /github/home rw - ext4 /dev/root rw`, files: "/github/home 1001 777"},
 			host: user(0, "/root"), base: "/github/home/.local/share"},
 		{name: "GitHub runner",
-			on: fake{files: "/home/ci/work 1001 755\n/opt 0 777"}, host: user(1001, "/home/ci"), base: "/home/ci/work/_temp/x"},
+			on: fake{files: "/home/ci/jobs 1001 755\n/opt 0 777"}, host: user(1001, "/home/ci"), base: "/home/ci/jobs/_temp/x"},
 		{name: "GitLab shell runner, by the user database",
 			on: fake{files: "/var/lib/gitlab-runner 999 755"}, host: user(999, "/var/lib/gitlab-runner"), base: "/var/lib/gitlab-runner/builds/x"},
 		{name: "GitLab runner whose builds lie elsewhere in /var",

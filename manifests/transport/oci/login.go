@@ -117,7 +117,7 @@ func (r repository) ownLogin(ctx context.Context, origin string) (a transport.Au
 }
 
 // fetchToken asks the server that the registry names for a token for this repository. The
-// user's login is shown to it, as the protocol wants: whoever runs the registry decides
+// user's login is shown to it, as the protocol wants: the registry decides
 // who checks passwords for it. Nothing else is: the registry gets the token, and a login
 // that the user has at another registry must not buy it one there. The server must be asked
 // by https, or be on this machine like the registry.

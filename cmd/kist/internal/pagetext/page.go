@@ -38,7 +38,7 @@ func (w *writer) page(c shownChannel) {
 	w.proving(c)
 	w.put(`</main>
 <footer>
-<p>This page shows what was signed, but is not signed itself: whoever controls the server can change it. kist never reads it. What counts is in `)
+<p>This page shows what was signed, but is not signed itself: anybody who controls the server can change it. kist never reads it. What counts is in `)
 	for i, file := range c.Files {
 		if i > 0 {
 			w.put(`, `)

@@ -42,7 +42,7 @@ func (w *world) must(err error) {
 	}
 }
 
-// key returns the key of somebody, and makes it first if there is none.
+// key returns the key of the person called name. The first call for a name makes it.
 func (w *world) key(name string) *verifytest.Key {
 	if w.keys[name] == nil {
 		w.keys[name] = verifytest.NewKey(w, name, w.now.AddDate(-1, 0, 0))
