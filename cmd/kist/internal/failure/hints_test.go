@@ -11,7 +11,7 @@ func TestHintsAreOfKnownKinds(t *testing.T) {
 	for _, k := range Kinds() {
 		known[k.Name] = true
 	}
-	for _, row := range slices.Concat(hints(), publisherHints(), selfHints()) {
+	for _, row := range slices.Concat(hints(), refusalHints(), bundleHints(), mirrorHints(), publisherHints(), selfHints()) {
 		if !known[row.kind] {
 			t.Errorf("there are hints for the kind %q, which is not in the table", row.kind)
 		}
