@@ -14,7 +14,6 @@ import (
 	"github.com/kist-tools/kist/cmd/kist/internal/namedfiles"
 	"github.com/kist-tools/kist/cmd/kist/internal/term"
 	"github.com/kist-tools/kist/install/audit"
-	"github.com/kist-tools/kist/install/record"
 	"github.com/kist-tools/kist/install/toolset"
 	"github.com/kist-tools/kist/manifests/advisories"
 	"github.com/kist-tools/kist/manifests/trust"
@@ -61,21 +60,7 @@ other: kist install acme/advisories, then kist audit --db acme/advisories.`,
 			}
 			r := audittext.Result{Audited: len(list), Kist: cli.ReadBuild().Version, AsSARIF: format == "sarif"}
 			if db != "" {
-				wanted := check.Wanted(list)
-				read := func(path string) error {
-					return namedfiles.ReadEach(path, ".json", advisories.MaxFile, func(name string, data []byte) error {
-						return check.DB.Add(name, data, wanted)
-					})
-				}
-				err := read(db)
-				if _, missing := errors.AsType[*namedfiles.MissingError](err); missing {
-					if dir, found := installedDB(s, db); found {
-						if err = unchanged(ctx, s, dir); err == nil {
-							err = read(s.Prefix(dir.ID))
-						}
-					}
-				}
-				if err != nil {
+				if err := readAdvisories(ctx, check, db, check.Wanted(list)); err != nil {
 					return nil, err
 				}
 				if check.DB.Files() == 0 {
@@ -92,22 +77,33 @@ other: kist install acme/advisories, then kist audit --db acme/advisories.`,
 	})
 }
 
-// installedDB returns the installed toolchain that name means: a channel may publish
-// advisories as a tool without commands.
-func installedDB(s *toolset.Set, name string) (r record.Head, found bool) {
-	ref, err := trust.ParseRef(name)
-	if err == nil {
-		r, err = s.InUse(ref)
+// readAdvisories adds the wanted advisories in db to those of check: a file, a directory, or
+// an installed toolchain, since a channel may publish advisories as a tool without commands.
+func readAdvisories(ctx context.Context, check *audit.Audit, db string, wanted map[[2]string]bool) error {
+	read := func(path string) error {
+		return namedfiles.ReadEach(path, ".json", advisories.MaxFile, func(name string, data []byte) error {
+			return check.DB.Add(name, data, wanted)
+		})
 	}
-	return r, err == nil
-}
-
-// unchanged returns an error unless the files of r are those of its receipt, which its
-// channel's keys proved.
-func unchanged(ctx context.Context, s *toolset.Set, r record.Head) error {
-	_, drifts, err := s.Verify(ctx, r.ID)
-	if err == nil && len(drifts) > 0 {
-		err = failure.New("drift", r.Ref()+" holds other files than its channel published: run kist repair")
+	err := read(db)
+	if _, missing := errors.AsType[*namedfiles.MissingError](err); !missing {
+		return err
 	}
-	return err
+	ref, wrong := trust.ParseRef(db)
+	if wrong != nil {
+		return err
+	}
+	r, wrong := check.Set.InUse(ref)
+	if _, absent := errors.AsType[*toolset.NotInstalledError](wrong); absent {
+		return err
+	}
+	if wrong != nil {
+		return wrong
+	}
+	if _, drifts, err := check.Set.Verify(ctx, r.ID); err != nil {
+		return err
+	} else if len(drifts) > 0 {
+		return failure.New("drift", r.Ref()+" holds other files than its channel published: run kist repair")
+	}
+	return read(check.Set.Prefix(r.ID))
 }
