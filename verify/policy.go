@@ -125,15 +125,8 @@ type candidate struct {
 // prove checks each signature independently over content, which it reads once. At
 // least Threshold distinct keys must have made acceptable ones.
 func (p Policy) prove(name string, packets []rawPacket, kind packet.SignatureType, content io.Reader) ([]Signer, error) {
-	switch {
-	case p.Keys == nil || len(p.Keys.certs) == 0:
-		return nil, p.refusal(name, nil, "there is no keyring to check against")
-	case p.Threshold < 1:
-		return nil, p.refusal(name, nil, "a threshold below 1 proves nothing")
-	case p.Now.IsZero():
-		return nil, p.refusal(name, nil, "no current time is given")
-	case p.Use != Manifest && p.Use != Release:
-		return nil, p.refusal(name, nil, "the use of the signature is not given")
+	if err := p.check(name); err != nil {
+		return nil, err
 	}
 	checks := make([]signatureCheck, len(packets))
 	var hashes []io.Writer
@@ -170,6 +163,21 @@ func (p Policy) prove(name string, packets []rawPacket, kind packet.SignatureTyp
 		return nil, p.refusal(name, signers, append(rules, duplicateRules(accepted, signers)...)...)
 	}
 	return signers, nil
+}
+
+// check returns a refusal if p lacks what every proof needs.
+func (p Policy) check(name string) error {
+	switch {
+	case p.Keys == nil || len(p.Keys.certs) == 0:
+		return p.refusal(name, nil, "there is no keyring to check against")
+	case p.Threshold < 1:
+		return p.refusal(name, nil, "a threshold below 1 proves nothing")
+	case p.Now.IsZero():
+		return p.refusal(name, nil, "no current time is given")
+	case p.Use != Manifest && p.Use != Release:
+		return p.refusal(name, nil, "the use of the signature is not given")
+	}
+	return nil
 }
 
 // startCheck applies the rules that need neither the content nor a key, and finds
@@ -240,7 +248,7 @@ func (p Policy) finishCheck(check signatureCheck) (acceptedSignature, string) {
 		if !fits || !check.sig.verifyDigest(c.key.PublicKey, sum) {
 			continue
 		}
-		signer, why := p.checkSigner(c, check.sig)
+		signer, why := p.checkSigner(c, check.sig.created, hashName(check.sig.hash))
 		if why == "" {
 			return c.acceptedAs(signer), ""
 		}
@@ -249,24 +257,24 @@ func (p Policy) finishCheck(check signatureCheck) (acceptedSignature, string) {
 	return acceptedSignature{}, rule
 }
 
-// checkSigner applies the rules about the key that made s. It returns the broken
-// rule, or "".
-func (p Policy) checkSigner(c candidate, s *signature) (Signer, string) {
+// checkSigner applies the rules about the key that made a signature at the time created,
+// with the given digest. It returns the broken rule, or "".
+func (p Policy) checkSigner(c candidate, created time.Time, hash string) (Signer, string) {
 	now := p.Now
-	if now.Before(s.created) { // by maxSkew at most
-		now = s.created
+	if now.Before(created) { // by maxSkew at most
+		now = created
 	}
 	selfSigsUntil := now
 	if selfSigsUntil.Before(p.Clock) {
 		selfSigsUntil = p.Clock
 	}
-	whenSigned := c.cert.checkSigningKey(c.key, checkTime{s.created, selfSigsUntil})
+	whenSigned := c.cert.checkSigningKey(c.key, checkTime{created, selfSigsUntil})
 	if whenSigned.kind != allowed {
-		return Signer{}, fmt.Sprintf("%s (it signed on %s)", whenSigned.rule, date(s.created))
+		return Signer{}, fmt.Sprintf("%s (it signed on %s)", whenSigned.rule, date(created))
 	}
 	signer := Signer{
 		Primary: c.cert.primary.fpr, Key: c.key.fpr, UserID: c.cert.name(),
-		Algorithm: algorithmName(c.key.PublicKey), Hash: hashName(s.hash), Created: s.created, Pinned: whenSigned.pinned,
+		Algorithm: algorithmName(c.key.PublicKey), Hash: hash, Created: created, Pinned: whenSigned.pinned,
 	}
 	atPresent := c.cert.checkSigningKey(c.key, checkTime{now, selfSigsUntil})
 	if atPresent.kind != allowed {

@@ -89,3 +89,57 @@ func TestPrecheckNamesADistrustedKey(t *testing.T) {
 		}
 	}
 }
+
+// Recheck has the signers that were found and the keys of today. It must refuse exactly those
+// whose signatures Detached refuses by these keys.
+func TestRecheckAgreesWithDetached(t *testing.T) {
+	now := time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
+	ago := func(days int) time.Time { return now.AddDate(0, 0, -days) }
+	data := []byte("what was really signed")
+	for _, test := range []struct {
+		name      string
+		threshold int
+		change    func(p *verify.Policy, one, two *verifytest.Key)
+		rule      string // empty: it still counts
+	}{
+		{"the same keys", 2, nil, ""},
+		{"a key was compromised since", 2, func(_ *verify.Policy, one, _ *verifytest.Key) { one.Revoke(t, ago(1), true) }, "revoked"},
+		{"a key was compromised since, and the other is enough", 1, func(_ *verify.Policy, one, _ *verifytest.Key) { one.Revoke(t, ago(1), true) }, ""},
+		{"a key was superseded since", 2, func(_ *verify.Policy, one, _ *verifytest.Key) { one.Revoke(t, ago(1), false) }, ""},
+		{"a key was superseded before it signed", 2, func(_ *verify.Policy, one, _ *verifytest.Key) { one.Revoke(t, ago(20), false) }, "revoked"},
+		{"of a manifest, a key was superseded since", 2, func(p *verify.Policy, one, _ *verifytest.Key) {
+			one.Revoke(t, ago(1), false)
+			p.Use = verify.Manifest
+		}, "revoked"},
+		{"more must sign now", 3, nil, "2 of 3"},
+		{"a key is no longer trusted", 2, func(p *verify.Policy, _, two *verifytest.Key) { p.Keys = verifytest.Keyring(t, two) }, "not among those that may sign"},
+		{"no clock", 2, func(p *verify.Policy, _, _ *verifytest.Key) { p.Now = time.Time{} }, "no current time"},
+		{"a threshold that accepts everything", 0, nil, "threshold below 1"},
+	} {
+		one, two := verifytest.NewKey(t, "one", ago(300)), verifytest.NewKey(t, "two", ago(300))
+		sig := verifytest.Cosign(t, data, ago(10), one, two)
+		was, err := verify.Policy{Keys: verifytest.Keyring(t, one, two), Threshold: 2, Now: ago(5), Use: verify.Release}.Detached("x", data, sig)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p := verify.Policy{Threshold: test.threshold, Now: now, Use: verify.Release}
+		if test.change != nil {
+			test.change(&p, one, two)
+		}
+		if p.Keys == nil {
+			p.Keys = verifytest.Keyring(t, one, two)
+		}
+		err = p.Recheck("x", was.Evidence().Signers)
+		_, proved := p.Detached("x", data, sig)
+		if (err == nil) != (test.rule == "") || err != nil && (!errors.Is(err, verify.ErrUntrusted) || !strings.Contains(err.Error(), test.rule)) {
+			t.Errorf("%s: %v, want %q", test.name, err, test.rule)
+		}
+		if (err == nil) != (proved == nil) {
+			t.Errorf("%s: rechecked %v, but proved %v", test.name, err, proved)
+		}
+	}
+	p := verify.Policy{Keys: verifytest.Keyring(t, verifytest.NewKey(t, "one", ago(300))), Threshold: 1, Now: now, Use: verify.Release}
+	if err := p.Recheck("x", nil); !errors.Is(err, verify.ErrUntrusted) {
+		t.Errorf("nobody signed: %v", err)
+	}
+}

@@ -94,8 +94,8 @@ func Prove(ctx context.Context, desk *trust.Desk, i *install.Installer, head rec
 
 // ProveDocuments is Prove without reading the archives: it verifies the documents that named
 // the release and those that prove its archives, in a few milliseconds. Of an archive that is
-// proved by a signature over itself, it only checks that its signers may still sign. It also
-// returns the packages of a distribution's toolchain.
+// proved by a signature over itself, it only checks the keys of its signers by the rules of
+// today. It also returns the packages of a distribution's toolchain.
 func ProveDocuments(ctx context.Context, desk *trust.Desk, i *install.Installer, head record.Head) (packages []Package, err error) {
 	r := &proof{ctx: ctx, desk: desk, state: i, head: head, documents: true}
 	err = r.run()
@@ -269,27 +269,13 @@ func (r *proof) artifact(a record.Artifact, document verify.Document) error {
 }
 
 // withoutArchive verifies what can be verified of the evidence of an archive without reading
-// it: the answers of a checksum database, or that enough of its signers are among today's keys.
+// it: the answers of a checksum database, or that enough of the keys that signed it still
+// count. A key that was revoked since does not.
 func (r *proof) withoutArchive(e verify.Evidence) error {
 	if e.Kind == verify.ByTree {
 		return r.tree(e)
 	}
-	sets, err := r.signers(e)
-	if err != nil {
-		return err
-	}
-	for _, s := range sets {
-		known := 0
-		for _, c := range s.keys.Certificates() {
-			if slices.ContainsFunc(e.Signers, func(by verify.Signer) bool { return by.Primary == c.Fingerprint }) {
-				known++
-			}
-		}
-		if known >= s.threshold {
-			return nil
-		}
-	}
-	return fmt.Errorf("%s: %w: its signers are no longer trusted", e.Name, verify.ErrUntrusted)
+	return r.signed(e, func(p verify.Policy) error { return p.Recheck(e.Name, e.Signers) })
 }
 
 // stated checks that the proved document states the digest of a: a native
