@@ -55,8 +55,8 @@ type Listing struct {
 	Withdrawn []ListedWithdrawal `json:"withdrawn,omitempty"` // what the channel withdraws
 }
 
-// List lists the releases and the sets of the channel: those that it will have once
-// everything is signed, then the published ones that were removed since.
+// List lists the releases, the sets and the withdrawals of the channel: those that it will
+// have once everything is signed, then the published ones that were removed since.
 func (d Dir) List() (Listing, error) {
 	s, m, err := d.loadWork()
 	if err != nil {
@@ -73,7 +73,7 @@ func (d Dir) List() (Listing, error) {
 			return Listing{}, err
 		}
 	}
-	list := Listing{Channel: s.channel, Releases: []ListedRelease{}, Sets: listSets(m, published, waiting)}
+	list := Listing{Channel: s.channel, Releases: []ListedRelease{}, Sets: listSets(m, published, waiting), Withdrawn: listWithdrawals(m, published, waiting)}
 	add := func(r native.Release, state string) {
 		one := ListedRelease{Tool: r.Tool, Version: r.Version, Labels: r.Labels, Commands: r.Commands, State: state}
 		for _, a := range r.Artifacts {

@@ -94,27 +94,11 @@ func checkWithdrawn(m *native.Manifest) error {
 	return nil
 }
 
-// Withdrawals returns what the channel withdraws: what it will once everything is signed,
-// then what it withdrew until now.
-func (d Dir) Withdrawals() (list []ListedWithdrawal, err error) {
-	s, m, err := d.loadWork()
-	if err != nil {
-		return nil, err
-	}
-	published, waiting := &native.Manifest{}, &native.Manifest{}
-	if s.published != nil {
-		if published, err = parse(ManifestFile, s.published); err != nil {
-			return nil, err
-		}
-	}
-	if s.next != nil {
-		if waiting, err = parse(NextFile, s.next); err != nil {
-			return nil, err
-		}
-	}
-	text := func(w verify.Withdrawal) string { return fmt.Sprint(w) }
+// listWithdrawals lists what m withdraws, then what the channel withdraws until m is
+// published.
+func listWithdrawals(m, published, waiting *native.Manifest) (list []ListedWithdrawal) {
 	in := func(list []verify.Withdrawal, w verify.Withdrawal) bool {
-		return slices.ContainsFunc(list, func(other verify.Withdrawal) bool { return text(other) == text(w) })
+		return slices.ContainsFunc(list, func(other verify.Withdrawal) bool { return fmt.Sprint(other) == fmt.Sprint(w) })
 	}
 	for _, w := range m.Withdrawn {
 		state := stateDraft
@@ -132,5 +116,5 @@ func (d Dir) Withdrawals() (list []ListedWithdrawal, err error) {
 		}
 	}
 	slices.SortStableFunc(list, func(a, b ListedWithdrawal) int { return strings.Compare(a.Tool, b.Tool) })
-	return list, nil
+	return list
 }

@@ -112,9 +112,6 @@ the draft but still published.`,
 				if err != nil {
 					return nil, err
 				}
-				if list.Withdrawn, err = d.Withdrawals(); err != nil {
-					return nil, err
-				}
 				return publishtext.Listed{Listing: list}, nil
 			})
 		},
