@@ -195,13 +195,17 @@ func (a *app) listAvailable(ctx context.Context, s *toolset.Set, arg string) (cl
 	if err != nil {
 		return nil, err
 	}
+	judge, err := s.Desk.JudgeListed(b)
+	if err != nil {
+		return nil, err
+	}
 	r := availableResult{Tool: ref.Name, Channel: b.Name}
 	for _, v := range list {
 		installed := slices.ContainsFunc(s.Installed(), func(have record.Head) bool {
 			return have.Channel == b.Name && have.Tool == v.Tool && have.Version == v.Version && s.Missing(have) == nil
 		})
 		one := availableVersion{Version: v, Installed: installed}
-		err := s.Desk.JudgeListed(b, v)
+		err := judge(v)
 		if refused, ok := errors.AsType[limits.Refusal](err); ok {
 			one.Refused, one.note = refused.Error(), refused.Note()
 		} else if err != nil {

@@ -200,6 +200,10 @@ func (s *Set) newestInRange(ctx context.Context, w Want) (trust.Ref, error) {
 		return w.Ref, err
 	}
 	list = slices.DeleteFunc(list, func(v manifests.Version) bool { return !w.inRange(v.Version) })
+	judge, err := s.Desk.JudgeListed(b)
+	if err != nil {
+		return w.Ref, err
+	}
 	var refusal error
 	for range maxInRange {
 		if len(list) == 0 {
@@ -207,7 +211,7 @@ func (s *Set) newestInRange(ctx context.Context, w Want) (trust.Ref, error) {
 		}
 		newest := newestOf(list)
 		w.Version = "=" + list[newest].Version
-		refused := s.Desk.JudgeListed(b, list[newest])
+		refused := judge(list[newest])
 		if refused == nil {
 			if refused = s.allowed(ctx, b, w.Ref); refused == nil {
 				return w.Ref, nil

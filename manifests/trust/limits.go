@@ -174,28 +174,31 @@ func noted(e verify.Evidence, note string) verify.Evidence {
 	return e
 }
 
-// JudgeListed returns the limits.Refusal of a version that b lists, as far as the list and
-// what is stored on this machine tell; nil if installing it would at least begin.
-func (d *Desk) JudgeListed(b Binding, v manifests.Version) error {
+// JudgeListed returns a function that returns the limits.Refusal of a version that b lists,
+// as far as the list and what is stored on this machine tell; nil if installing it would at
+// least begin.
+func (d *Desk) JudgeListed(b Binding) (func(manifests.Version) error, error) {
 	l, err := d.Limits()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	m, err := d.State.Mark(b.Channel)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	c := limits.Candidate{Channel: b.Name, Tool: v.Tool, Version: v.Version, Debian: b.indices != nil, Withdrawn: m.Withdrawn}
-	if err := l.Forbids(c); err != nil {
-		return err
-	}
-	switch seen, ok := m.Sights[v.Tool+"@"+v.Version]; {
-	case !v.Unsigned && !v.Date.IsZero():
-		return l.TooYoung(c, limits.Date{At: v.Date, By: limits.Stated}.Earlier(limits.Date{At: seen, By: limits.Seen}))
-	case ok:
-		return l.TooYoung(c, limits.Date{At: seen, By: limits.Seen})
-	}
-	return nil
+	return func(v manifests.Version) error {
+		c := limits.Candidate{Channel: b.Name, Tool: v.Tool, Version: v.Version, Debian: b.indices != nil, Withdrawn: m.Withdrawn}
+		if err := l.Forbids(c); err != nil {
+			return err
+		}
+		switch seen, ok := m.Sights[v.Tool+"@"+v.Version]; {
+		case !v.Unsigned && !v.Date.IsZero():
+			return l.TooYoung(c, limits.Date{At: v.Date, By: limits.Stated}.Earlier(limits.Date{At: seen, By: limits.Seen}))
+		case ok:
+			return l.TooYoung(c, limits.Date{At: seen, By: limits.Seen})
+		}
+		return nil
+	}, nil
 }
 
 // JudgeInstalled returns the *limits.WithdrawnError or *limits.DeniedError of an installed
