@@ -163,6 +163,18 @@ func chooseRelease(newestFirst []Release, version, below string) (Release, bool)
 	return first(func(r Release) bool { return manifests.MatchesVersion(version, r.Version) })
 }
 
+// Usual returns the release of a tool that an install gets that names no version and has no
+// rules of its own: that of a bare name, or the newest below it that is not withdrawn.
+// newestFirst are the releases of the tool. ok is false if all that it may be are withdrawn.
+func (m *Manifest) Usual(newestFirst []Release) (r Release, ok bool) {
+	for r, ok = chooseRelease(newestFirst, "", ""); ok; r, ok = chooseRelease(newestFirst, "", r.Version) {
+		if _, withdrawn := manifests.Withdrawn(m.Withdrawn, r.Tool, r.Version); !withdrawn {
+			break
+		}
+	}
+	return r, ok
+}
+
 func names(list []Release) []string {
 	var all []string
 	for _, r := range list {

@@ -257,6 +257,15 @@ func TestUsualRelease(t *testing.T) {
 	if got := first(); got != "1.0" {
 		t.Errorf("with a stable 1.0, first is %s", got)
 	}
+	w.add("zig", "1.3", "zig.tar.gz", "any")
+	_, err = w.Edit("zig", "1.1", publish.Edit{Labels: []string{"stable"}})
+	w.must(err)
+	_, err = w.Withdraw(verify.Withdrawal{Tool: "zig", Versions: "1.1", Reason: "bad"})
+	w.must(err)
+	w.sign("publisher")
+	if got := first(); got != "1.0" { // an install takes an older release than the one it refuses
+		t.Errorf("with a stable 1.1 that is withdrawn, first is %s", got)
+	}
 }
 
 // TestExpiry checks that a page says until when users accept its edition: the earlier of the

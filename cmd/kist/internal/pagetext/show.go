@@ -134,23 +134,12 @@ func (c Channel) shownTools() (tools []shownTool) {
 
 // usualFirst moves the release to the front that an install gets that names no version.
 func (c Channel) usualFirst(newestFirst []native.Release) []native.Release {
-	usable := slices.DeleteFunc(slices.Clone(newestFirst), func(r native.Release) bool {
-		_, withdrawn := manifests.Withdrawn(c.Manifest.Withdrawn, r.Tool, r.Version)
-		return withdrawn
-	})
-	if len(usable) == 0 {
+	usual, ok := c.Manifest.Usual(newestFirst)
+	if !ok {
 		return newestFirst
 	}
-	versions := make([]string, len(usable))
-	for i, r := range usable {
-		versions[i] = r.Version
-	}
-	usual := slices.IndexFunc(usable, func(r native.Release) bool { return slices.Contains(r.Labels, manifests.Stable) })
-	if usual < 0 {
-		usual = manifests.NewestRelease(versions)
-	}
-	others := slices.DeleteFunc(slices.Clone(newestFirst), func(r native.Release) bool { return r.Version == versions[usual] })
-	return append([]native.Release{usable[usual]}, others...)
+	others := slices.DeleteFunc(slices.Clone(newestFirst), func(r native.Release) bool { return r.Version == usual.Version })
+	return append([]native.Release{usual}, others...)
 }
 
 // commandsOf returns the names of the commands of r, and of patterns the patterns.
